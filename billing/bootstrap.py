@@ -1,0 +1,140 @@
+"""Settings to one frozen `Wiring`, once: which adapter fills which port. Everything above is handed its parts."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import migrations
+from billing.adapters.clock import SystemClock
+from billing.adapters.ids import SystemIds
+from billing.adapters.keys_file import FileKeys
+from billing.adapters.klarna_rest.gateway import KlarnaRest
+from billing.adapters.network import Network
+from billing.domain.errors import NotReady
+from billing.ports import Account, Clock, Ids
+from billing.store.engine import Database, open_database
+from billing.use_cases.install import admit
+from billing.use_cases.sending import Sending, nothing
+from billing.vault.keyring import Keyring
+from config.settings import ProviderAccountSettings, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The parts of a running service."""
+
+    database: Database
+    clock: Clock
+    ids: Ids
+    keyring: Keyring
+    accounts: Mapping[str, Account]
+    networks: tuple[Network, ...]
+    namespace: UUID
+    passed: Callable[[str], None] = nothing
+
+    def sending(self) -> Sending:
+        """What the loops that speak to providers are given."""
+        worker = f"{os.uname().nodename}:{os.getpid()}"
+        return Sending(
+            self.database, self.accounts, self.keyring, self.ids, self.clock, self.namespace, worker, self.passed
+        )
+
+    def close(self) -> None:
+        """Close sockets and connections."""
+        for network in self.networks:
+            network.close()
+        self.database.close()
+
+
+def wire(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    passed: Callable[[str], None] = nothing,
+) -> Wiring:
+    """The service that `settings` describe, on `clock` (the wall clock unless given).
+
+    Raises `NotReady` for a database that is not migrated, a key that is missing, unsafe or another database's, and
+    credentials that are not there. Nothing is charged by anything that this does not return.
+    """
+    ids = ids or SystemIds()
+    database = migrated_database(settings)
+    keyring = Keyring(FileKeys(settings.vault.key_file), ids.secret)
+    names = {account.name: account.generation for account in settings.provider_accounts}
+    namespace = admit(database, keyring, names, settings.seller.zone)
+    networks = [Network(account.window) for account in settings.provider_accounts]
+    accounts = {
+        account.name: _account(account, network)
+        for account, network in zip(settings.provider_accounts, networks, strict=True)
+    }
+    return Wiring(database, clock or SystemClock(), ids, keyring, accounts, tuple(networks), namespace, passed)
+
+
+def migrated_database(settings: Settings) -> Database:
+    """The database, open and with the newest schema. Raises `NotReady` otherwise, without making a file."""
+    database = open_database(settings.database.url)
+    missing = sqlite_file(settings)
+    if missing is not None and not missing.is_file():
+        raise NotReady(f"there is no database at {missing}; run `billing migrate`")
+    if not migrations.is_current(database.engine):
+        database.close()
+        raise NotReady("the database does not have this version's schema; run `billing migrate`")
+    return database
+
+
+def sqlite_file(settings: Settings) -> Path | None:
+    """The file of an SQLite database, None for a server."""
+    prefix = "sqlite:///"
+    return Path(settings.database.url.removeprefix(prefix)) if settings.database.url.startswith(prefix) else None
+
+
+@contextmanager
+def owned(settings: Settings) -> Iterator[None]:
+    """Be the one owner of an SQLite file while the block runs; a server admits any number.
+
+    Raises `NotReady` where another process owns it.
+    """
+    file = sqlite_file(settings)
+    if file is None:
+        yield
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(file.with_name(file.name + ".owner"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise NotReady(
+                f"another process owns {file}; stop it, send it the request over its API, or use PostgreSQL"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _account(settings: ProviderAccountSettings, network: Network) -> Account:
+    gateway = KlarnaRest(
+        settings.name, settings.base_url, settings.username, _password(settings), network, settings.deadline_seconds
+    )
+    return Account(gateway, settings.window, timedelta(seconds=settings.deadline_seconds))
+
+
+def _password(settings: ProviderAccountSettings) -> str:
+    if settings.password_file is not None:
+        try:
+            return settings.password_file.read_text().strip()
+        except OSError:
+            raise NotReady(
+                f"the password of account {settings.name!r} is not readable at {settings.password_file}"
+            ) from None
+    text = os.environ.get(settings.password_env or "")
+    if not text:
+        wanted = settings.password_env or "password_env or password_file"
+        raise NotReady(f"account {settings.name!r} has no password: set {wanted}")
+    return text

@@ -1,0 +1,27 @@
+"""The commands. Each says in `--help` what it does, with an example and its exit codes.
+
+0: done. 1: done, and the answer is no. 2: the command line is wrong. 3: the service is not set up for it.
+"""
+
+import click
+
+from billing.cli.demo import demo
+from billing.cli.failing import SaysWhy
+from billing.cli.prepare import keys, migrate, vault
+from billing.cli.sandbox import sandbox
+from billing.cli.serve import run, serve, worker
+
+
+@click.group(cls=SaysWhy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="perennial", prog_name="billing")
+def main() -> None:
+    """Recurring billing: renewals that charge once, sealed tokens, Klarna behind one port.
+
+    \b
+    First start:
+      billing migrate && billing vault init && billing keys create --name shop && billing serve
+    """
+
+
+for command in (serve, worker, run, migrate, vault, keys, sandbox, demo):
+    main.add_command(command)

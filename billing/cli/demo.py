@@ -1,0 +1,190 @@
+"""The demo: sandbox, API and loops of one directory, under a clock that this file alone moves."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import uvicorn
+from api.app import create_app
+from rich.console import Console
+
+import migrations
+from billing.adapters.clock import SimulatedClock, SystemClock
+from billing.adapters.ids import SystemIds
+from billing.adapters.keys_file import FileKeys, create_key_file
+from billing.adapters.process import harden_process
+from billing.bootstrap import Wiring, owned, wire
+from billing.cli.failing import bound_socket, kill_points
+from billing.demo.service import Service
+from billing.demo.story import tell
+from billing.domain.errors import NotReady
+from billing.scheduler import Loops
+from billing.store.engine import open_database
+from billing.use_cases.api_keys import create_key
+from billing.use_cases.install import install
+from billing.vault.keyring import Keyring
+from config.settings import Settings, load_settings
+
+CATALOGUE = Path(__file__).parents[2] / "config" / "demo"
+FIRST_INSTANT = datetime(2028, 1, 31, tzinfo=UTC)
+READY = "sandbox ready on "
+
+
+@click.command()
+@click.option("--dir", "directory", type=click.Path(path_type=Path), default=Path("var/demo"), show_default=True)
+@click.option("--exit", "leave", is_flag=True, help="End when the story ends instead of staying up.")
+@click.option("--json", "figures_file", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@click.option("--end", type=click.DateTime(["%Y-%m-%d"]), help="Stop the story on this day instead of 2029-03-01.")
+def demo(directory: Path, leave: bool, figures_file: Path | None, end: datetime | None) -> None:
+    """Thirteen months of renewals on SQLite and the sandbox, then the books against the provider's.
+
+    A demo that was killed is taken up where it stood: call it again with the same directory.
+
+    \b
+    Example: billing demo --exit --json var/demo.json
+    Exit codes: 0 the books equal the provider's, 1 they differ, 3 the directory is in use or cannot be used.
+    """
+    harden_process()
+    console = Console(stderr=False)
+    with _sandbox(directory) as sandbox_url:
+        settings = _settings(directory, sandbox_url)
+        with owned(settings):
+            key = _prepare(directory, settings)
+            wiring = wire(settings, clock=SimulatedClock(FIRST_INSTANT), passed=kill_points())
+            loops = Loops(wiring)
+            with _api(wiring, loops) as api_url:
+                service = _service(directory, wiring, loops, (api_url, key, sandbox_url))
+                figures = tell(service, CATALOGUE, console, end=end.replace(tzinfo=UTC, hour=12) if end else None)
+                if figures_file is not None:
+                    figures_file.write_text(json.dumps(figures.as_json(), indent=2) + "\n")
+                if not leave:
+                    _stay(console, api_url, directory)
+            wiring.close()
+    if figures.as_json()["ledger_difference"]:
+        raise SystemExit(1)
+
+
+def _settings(directory: Path, sandbox_url: str) -> Settings:
+    # The sandbox's credentials are printed in its own help: they protect nothing.
+    os.environ["BILLING_SANDBOX_PASSWORD"] = "sandbox"  # noqa: S105
+    settings = load_settings()
+    account = settings.provider_accounts[0].model_copy(
+        update={
+            "name": "sandbox",
+            "base_url": sandbox_url,
+            "username": "sandbox",
+            "password_env": "BILLING_SANDBOX_PASSWORD",
+            "password_file": None,
+            "deadline_seconds": 0.5,
+        }
+    )
+    return settings.model_copy(
+        update={
+            "database": settings.database.model_copy(
+                update={"url": f"sqlite:///{(directory / 'perennial.sqlite3').absolute()}"}
+            ),
+            "vault": settings.vault.model_copy(update={"key_file": directory / "keys" / "vault.key"}),
+            "provider_accounts": [account],
+        }
+    )
+
+
+def _prepare(directory: Path, settings: Settings) -> str:
+    """Schema, vault key, API key; each is made once and found again. Returns the API key."""
+    ids, now = SystemIds(), SystemClock().now()
+    key_file, api_key_file = settings.vault.key_file, directory / "api.key"
+    key_file.parent.mkdir(mode=0o700, exist_ok=True)
+    if not key_file.exists():
+        create_key_file(key_file, ids.secret)
+    database = open_database(settings.database.url)
+    migrations.upgrade(database.engine)
+    install(database, Keyring(FileKeys(key_file), ids.secret), ids, now)
+    if not api_key_file.exists():
+        text = create_key(database, ids, now, name="demo", role="admin", live=False)
+        written = api_key_file.with_suffix(".new")
+        written.touch(mode=0o600)
+        written.write_text(text)
+        written.rename(api_key_file)
+    database.close()
+    return api_key_file.read_text()
+
+
+def _service(directory: Path, wiring: Wiring, loops: Loops, where: tuple[str, str, str]) -> Service:
+    clock = wiring.clock
+    assert isinstance(clock, SimulatedClock), "the demo runs on simulated time"
+
+    def advance(instant: datetime) -> None:
+        if instant > clock.now():
+            clock.set(instant)
+        loops.until_idle()
+
+    api_url, key, sandbox_url = where
+    return Service(
+        api_url=api_url,
+        api_key=key,
+        sandbox_url=sandbox_url,
+        provider_account="sandbox",
+        service_file=directory / "perennial.sqlite3",
+        sandbox_file=directory / "sandbox" / "sandbox.sqlite3",
+        advance=advance,
+        next_due_at=loops.next_due_at,
+    )
+
+
+@contextmanager
+def _sandbox(directory: Path) -> Iterator[str]:
+    """The sandbox as a process of its own; it ends when our end of its standard input closes, however we die."""
+    try:
+        (directory / "sandbox").mkdir(parents=True, exist_ok=True)
+    except OSError:
+        raise NotReady(f"the directory {directory} cannot be made or used") from None
+    command = [sys.executable, "-m", "billing.sandbox", "--port", "0", "--parent-pipe"]
+    process = subprocess.Popen(  # noqa: S603  (our own module, no input of anybody's)
+        [*command, "--data", str(directory / "sandbox")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        if not line.startswith(READY):
+            raise NotReady("the sandbox did not start; it said why above")
+        yield line.removeprefix(READY).strip()
+    finally:
+        process.stdin.close()
+        process.wait(timeout=10)
+        process.stdout.close()
+
+
+@contextmanager
+def _api(wiring: Wiring, loops: Loops) -> Iterator[str]:
+    """The API in a thread of this process, on a free loopback port."""
+    listener = bound_socket("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(create_app(wiring, loops), log_config=None))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api", daemon=True)
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise NotReady("the API did not start")
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+def _stay(console: Console, api_url: str, directory: Path) -> None:
+    console.print(f"\nThe API stays up at {api_url}, its documentation at {api_url}/docs; the clock stands still.")
+    console.print(f"An admin key lies in {directory / 'api.key'}. Ctrl-C ends it.")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        console.print("stopped")

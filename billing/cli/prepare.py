@@ -1,0 +1,84 @@
+"""What is done before the first start: the schema, the vault key, an API key."""
+
+import click
+
+import migrations
+from billing.adapters.clock import SystemClock
+from billing.adapters.ids import SystemIds
+from billing.adapters.keys_file import FileKeys, create_key_file
+from billing.bootstrap import migrated_database, owned, sqlite_file
+from billing.store.engine import open_database
+from billing.use_cases.api_keys import create_key
+from billing.use_cases.install import install
+from billing.vault.keyring import Keyring
+from config.settings import load_settings
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to this version's schema; one that is there already is left as it is.
+
+    \b
+    Example: billing migrate
+    Exit codes: 0 done, 3 the database cannot be reached or is owned by a running service.
+    """
+    settings = load_settings()
+    file = sqlite_file(settings)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    with owned(settings):
+        database = open_database(settings.database.url)
+        migrations.upgrade(database.engine)
+        database.close()
+    click.echo(f"the database has schema {migrations.newest()}")
+
+
+@click.group()
+def vault() -> None:
+    """The vault's key."""
+
+
+@vault.command("init")
+def vault_init() -> None:
+    """Make the key file (mode 0600) unless it is there, and tie the database to it.
+
+    Keep a copy of the key file apart from the database's backups: without it no token opens.
+
+    \b
+    Example: billing vault init
+    Exit codes: 0 done, 3 the database is not migrated, or the key file is unsafe or another database's.
+    """
+    settings, ids = load_settings(), SystemIds()
+    path = settings.vault.key_file
+    with owned(settings):
+        database = migrated_database(settings)
+        if not path.is_symlink() and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            create_key_file(path, ids.secret)
+            click.echo(f"made the key file {path}; keep a copy of it apart from the database")
+        install(database, Keyring(FileKeys(path), ids.secret), ids, SystemClock().now())
+        database.close()
+    click.echo("the database is tied to this key")
+
+
+@click.group()
+def keys() -> None:
+    """API keys."""
+
+
+@keys.command("create")
+@click.option("--name", required=True, help="Who will hold this key; shown in the audit log.")
+@click.option("--admin", is_flag=True, help="May also use /admin: refunds and what moves money by hand.")
+@click.option("--live", is_flag=True, help="Marks the key sk_live_ instead of sk_test_.")
+def keys_create(name: str, admin: bool, live: bool) -> None:
+    """Make an API key and print it, this one time: only a digest of it is kept.
+
+    \b
+    Example: billing keys create --name shop-backend
+    Exit codes: 0 done, 3 the database is not migrated.
+    """
+    settings = load_settings()
+    database = migrated_database(settings)
+    role = "admin" if admin else "merchant"
+    click.echo(create_key(database, SystemIds(), SystemClock().now(), name=name, role=role, live=live))
+    database.close()

@@ -1,0 +1,131 @@
+"""The life of a call to the provider and the life of an authorization, as data (charging rules, sections 1 to 3).
+
+Owns: kinds, statuses, which status may follow which, keys and references, the replay ladder. Does not own: what a
+provider's code means (the adapter's `codes.py`), nor what a settlement writes (`use_cases/settle.py`).
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+
+class OperationKind(StrEnum):
+    PURCHASE = "purchase"
+    CAPTURE = "capture"
+    VOID = "void"
+    REFUND = "refund"
+    EMAIL_INVOICE = "email_invoice"
+
+
+class OperationStatus(StrEnum):
+    PLANNED = "planned"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
+    DROPPED = "dropped"
+    NEEDS_OPERATOR = "needs_operator"
+
+
+class Authorization(StrEnum):
+    NONE = "none"
+    PENDING_REVIEW = "pending_review"
+    AUTHORIZED = "authorized"
+    PART_CAPTURED = "part_captured"
+    CAPTURED = "captured"
+    RELEASED = "released"
+    VOIDED = "voided"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+
+class Standing(StrEnum):
+    LIVE = "live"
+    DEAD = "dead"
+
+
+class Trigger(StrEnum):
+    RENEWAL = "renewal"
+    DUNNING = "dunning"
+    CUSTOMER = "customer"
+    ADMIN = "admin"
+    NEW_TOKEN = "new_token"  # noqa: S105  (a trigger, not a secret)
+    FOLLOW_UP = "follow_up"
+    CANCEL = "cancel"
+
+
+FOLLOWS: dict[OperationStatus, frozenset[OperationStatus]] = {
+    OperationStatus.PLANNED: frozenset(
+        {OperationStatus.SENDING, OperationStatus.DROPPED, OperationStatus.NEEDS_OPERATOR}
+    ),
+    OperationStatus.SENDING: frozenset(
+        {
+            OperationStatus.PLANNED,
+            OperationStatus.UNKNOWN,
+            OperationStatus.SUCCEEDED,
+            OperationStatus.DECLINED,
+            OperationStatus.NEEDS_OPERATOR,
+        }
+    ),
+    OperationStatus.UNKNOWN: frozenset(
+        {OperationStatus.SUCCEEDED, OperationStatus.DECLINED, OperationStatus.NEEDS_OPERATOR}
+    ),
+    OperationStatus.NEEDS_OPERATOR: frozenset(
+        {OperationStatus.SUCCEEDED, OperationStatus.DECLINED, OperationStatus.DROPPED, OperationStatus.PLANNED}
+    ),
+    OperationStatus.SUCCEEDED: frozenset(),
+    OperationStatus.DECLINED: frozenset(),
+    OperationStatus.DROPPED: frozenset(),
+}
+"""Which call status may follow which; the three last are final."""
+
+CAPTURE_DELAY = timedelta(minutes=31)
+"""Klarna takes no capture in the 30 minutes after the purchase (its order management guide, "Capture a Payment")."""
+
+CLAIMS_MAX = 5
+"""A row claimed this often without a settlement is parked (charging rules, section 2, step 2)."""
+
+_REPLAYS = (
+    timedelta(seconds=5),
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=4),
+    timedelta(hours=12),
+    timedelta(hours=20),
+)
+
+
+def may_follow(before: OperationStatus, after: OperationStatus) -> bool:
+    """Whether a call in status `before` may next be in status `after`."""
+    return after in FOLLOWS[before]
+
+
+def next_replay_at(first_sent_at: datetime, sends: int) -> datetime | None:
+    """When an unknown outcome is asked about again with the same key, or None once the ladder is used up.
+
+    `sends` counts every send so far, the first included. Steps count from the first send; none lies past 20 h, so
+    that no replay can meet a key that the provider has forgotten after 24 h (charging rules, section 3).
+    """
+    return first_sent_at + _REPLAYS[sends - 1] if 1 <= sends <= len(_REPLAYS) else None
+
+
+def operation_key(
+    namespace: UUID, kind: OperationKind, subject: UUID, n: int, amount: int, currency: str, token_id: UUID | None
+) -> UUID:
+    """The idempotency key of one intended action, the same whenever it is computed again (charging rules, section 2).
+
+    `subject` is the invoice for a purchase, the credit note for a refund, the purchase for the other kinds;
+    `token_id` is the token's record, for purchases only. `amount` is in minor units of `currency`.
+    """
+    parts = [kind.value, subject.hex, str(n), str(amount), currency]
+    if token_id is not None:
+        parts.append(token_id.hex)
+    return uuid5(namespace, "|".join(parts))
+
+
+def merchant_reference(key: UUID) -> str:
+    """A short printable reference derived from the key: it tells our operations apart in the provider's portal."""
+    return "op-" + hashlib.sha256(key.bytes).hexdigest()[:20]

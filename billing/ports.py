@@ -1,0 +1,254 @@
+"""What the use cases ask of the outside world, and the values that cross that line.
+
+Every port is small enough that an adapter has nothing in it to decide. A provider's answer is always one of the
+five outcomes below; adapters raise nothing for what a provider or a network did.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from billing.domain.operations import OperationKind
+from billing.domain.tokens import Token
+
+
+class Clock(Protocol):
+    """Where `now` comes from: the wall clock in production, a simulated one in the demo and in tests."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, in UTC."""
+        ...
+
+
+class Ids(Protocol):
+    """Where identifiers and randomness come from, so that a simulation can own them."""
+
+    def new(self) -> UUID:
+        """A fresh UUIDv7."""
+        ...
+
+    def secret(self, size: int) -> bytes:
+        """`size` unpredictable bytes."""
+        ...
+
+
+# --- what is asked of a provider -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One line of a purchase, capture or refund. Amounts are minor units, tax included; rates are basis points."""
+
+    reference: str
+    name: str
+    quantity: int
+    unit_amount: int
+    amount: int
+    tax_amount: int
+    tax_rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Everything an adapter needs to write one request; it holds no token and no credential.
+
+    `purchase_id` and `capture_id` are the provider's own ids of what is acted upon, where the kind needs them.
+    `invoice_reference` is what the customer sees as order number; `merchant_reference` is this operation's own.
+    """
+
+    kind: OperationKind
+    amount: int
+    currency: str
+    merchant_reference: str
+    invoice_reference: str
+    lines: Sequence[OrderLine] = ()
+    purchase_id: str | None = None
+    capture_id: str | None = None
+    subscription_name: str | None = None
+    interval: str | None = None
+    interval_count: int | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A frozen request: stored with the operation before it is sent, sent again byte for byte on a replay.
+
+    `path` may hold the placeholder `{token}`, filled in on the way to the wire and nowhere else.
+    """
+
+    method: str
+    path: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to be made now. `amount`, `currency` and the references are what the answer is compared with.
+
+    `seconds` is the time left until the operation's deadline, measured by the network stage from hand-over.
+    """
+
+    operation_id: UUID
+    kind: OperationKind
+    request: Request
+    key: UUID
+    amount: int
+    currency: str
+    merchant_reference: str
+    purchase_id: str | None = None
+    token: Token | None = None
+
+
+# --- what came back --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the provider said, scrubbed: kept on the operation as evidence. Never holds a token."""
+
+    http_status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The provider did it. `authorization` is set for purchases: `authorized`, `pending_review` or `captured`."""
+
+    answer: Answer
+    provider_id: str | None = None
+    authorization: str | None = None
+    expires_at: datetime | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A documented refusal of the charge. `reason` is ours: `soft`, `hard` or `suspended` (token asleep)."""
+
+    answer: Answer
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Our request is wrong; a person must look (`needs_operator`)."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Surely nothing happened; back to `planned`.
+
+    `account_stopped` says that the caller was refused (401), so the whole account must stop.
+    `retry_after_seconds` is the provider's own wish (429), where it gave one.
+    """
+
+    answer: Answer
+    account_stopped: bool = False
+    retry_after_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody knows yet whether it happened: time-outs, resets, 5xx, nonsense."""
+
+    answer: Answer
+
+
+Outcome = Succeeded | Declined | Refused | NotSent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class TokenState:
+    """A token as the provider sees it: `active`, `suspended`, `revoked`, or `unknown` where it could not be read."""
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A capture or refund as the provider lists it, with the reference that our operation gave it."""
+
+    provider_id: str
+    reference: str | None
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """An order as the provider sees it. Amounts are minor units of `currency` (upper case)."""
+
+    purchase_id: str
+    authorization: str
+    currency: str
+    amount: int
+    captured_amount: int
+    refunded_amount: int
+    merchant_reference: str | None
+    expires_at: datetime | None
+    captures: Sequence[Movement] = ()
+    refunds: Sequence[Movement] = ()
+
+
+class PaymentGateway(Protocol):
+    """One provider account, spoken to in our words."""
+
+    def prepare(self, order: Order) -> Request:
+        """Write the request for `order`.
+
+        Raises `billing.domain.errors.Invalid` naming the field when the provider's specification would refuse it.
+        """
+        ...
+
+    def send(self, calls: Sequence[Call]) -> Iterator[tuple[UUID, Outcome]]:
+        """Make all `calls` with bounded concurrency and yield `(operation_id, outcome)` as each arrives.
+
+        Exactly one outcome per call, always; nothing is retried inside.
+        """
+        ...
+
+    def read_orders(self, purchase_ids: Sequence[str]) -> dict[str, OrderState]:
+        """The orders as the provider has them; one that is missing or cannot be read is left out."""
+        ...
+
+    def read_tokens(self, tokens: Sequence[tuple[UUID, Token]]) -> dict[UUID, TokenState]:
+        """The present state of each token, by the caller's id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A configured provider account: how to speak to it, and how much at once.
+
+    `window` is the number of calls in flight at most; `deadline` the time after which an answer no longer counts.
+    """
+
+    gateway: PaymentGateway
+    window: int
+    deadline: timedelta
+
+
+class KeyProvider(Protocol):
+    """Who holds the key-encryption keys (KEKs). A key server can stand behind it: a KEK never crosses this line."""
+
+    def current(self) -> bytes:
+        """The 16-byte id of the key that seals new records."""
+        ...
+
+    def wrap(self, dek: bytes, salt: bytes, context: bytes) -> tuple[bytes, bytes]:
+        """Wrap a 32-byte data key under the current KEK: `(key id, 12-byte nonce + 48-byte wrapped key)`."""
+        ...
+
+    def unwrap(self, key_id: bytes, wrapped: bytes, salt: bytes, context: bytes) -> bytes:
+        """The data key back. Raises `VaultError`, the same for every cause."""
+        ...
+
+    def index_key(self) -> tuple[int, bytes]:
+        """Version and 32 bytes of the key of the blind index, which is no KEK."""
+        ...

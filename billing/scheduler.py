@@ -1,0 +1,93 @@
+"""Poking: what one tick does, and the timer that makes ticks. The rows say what is due; a tick that is late, early,
+double or lost changes nothing.
+"""
+
+import logging
+import threading
+from datetime import UTC, datetime
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from billing.bootstrap import Wiring
+from billing.store import invoices as invoice_store
+from billing.store import operations as operation_store
+from billing.store import subscriptions as subscription_store
+from billing.use_cases.exhaust import exhaust
+from billing.use_cases.operate import operate
+from billing.use_cases.reconcile import reconcile
+from billing.use_cases.renew import renew
+
+logger = logging.getLogger(__name__)
+
+RENEW, OPERATE = "renew", "operate"
+
+
+class Loops:
+    """The loops of one process. Every tick works until nothing is due or a stop is asked for."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._sending = wiring.sending()
+        self._stopping = threading.Event()
+        self._scheduler: BackgroundScheduler | None = None
+
+    def renew(self) -> int:
+        """Open what opens now and close what has run out; returns how much was found."""
+        wiring, found = self._wiring, 0
+        now = wiring.clock.now()
+        found += renew(wiring.database, wiring.ids, now, wiring.passed).seen
+        while not self._stopping.is_set() and (closed := exhaust(wiring.database, wiring.ids, now)):
+            found += closed
+        return found
+
+    def operate(self) -> int:
+        """Send what is due and ask about what is not known; returns how many rows were claimed."""
+        claimed = 0
+        while not self._stopping.is_set():
+            found = operate(self._sending) + reconcile(self._sending)
+            if not found:
+                break
+            claimed += found
+        return claimed
+
+    def until_idle(self) -> int:
+        """One pass of all loops until nothing is due; returns how much was found."""
+        total = 0
+        while not self._stopping.is_set() and (found := self.renew() + self.operate()):
+            total += found
+        return total
+
+    def next_due_at(self) -> datetime | None:
+        """The earliest instant at which anything of this database becomes due, in UTC."""
+        with self._wiring.database.tx() as session:
+            found = (
+                subscription_store.next_due_at(session),
+                operation_store.next_due_at(session),
+                invoice_store.next_exhausts_at(session),
+            )
+        return min((at for at in found if at is not None), default=None)
+
+    def start(self, seconds: float) -> None:
+        """Poke the loops every `seconds`, the first time at once."""
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        for name, tick in ((RENEW, self.renew), (OPERATE, self.operate)):
+            self._scheduler.add_job(tick, IntervalTrigger(seconds=seconds), id=name, next_run_time=datetime.now(UTC))
+        self._scheduler.start()
+
+    def poke(self) -> None:
+        """Something was just written: look now instead of at the next tick."""
+        if self._scheduler is None:
+            return
+        for name in (RENEW, OPERATE):
+            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+
+    def stop(self) -> None:
+        """Let the running batches end, then stop; call it from a thread that may wait."""
+        self._stopping.set()
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=True)
+            self._scheduler = None

@@ -1,0 +1,61 @@
+"""Provider accounts: what is configured, and whether charging through one is stopped."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from billing.store.bulk import table_of
+from billing.store.engine import UtcInstant
+
+
+class ProviderAccount(SQLModel, table=True):
+    __tablename__ = "provider_accounts"
+
+    name: str = Field(primary_key=True, max_length=64)
+    generation: str = Field(max_length=16)
+    halted_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """While set, nothing of this account leaves: its credentials were refused, or a person stopped it."""
+    halted_reason: str | None = Field(default=None, max_length=200)
+
+
+class Installation(SQLModel, table=True):
+    """One row: what makes this database itself and no copy of another."""
+
+    __tablename__ = "installation"
+
+    id: UUID = Field(primary_key=True)
+    namespace: UUID
+    """Root of every idempotency key: a restored database makes the same keys again."""
+    canary: bytes
+    """A sealed record that the configured key must open before anything is charged."""
+    created_at: datetime = Field(sa_type=UtcInstant)
+
+
+def installation(session: Session) -> Installation | None:
+    return session.exec(select(Installation)).first()
+
+
+def account_names(session: Session) -> set[str]:
+    return set(session.exec(select(ProviderAccount.name)))
+
+
+def halt(session: Session, name: str, reason: str, now: datetime) -> bool:
+    """Stop an account; True when it was running until now, so that one alarm is raised and not many."""
+    table = table_of(ProviderAccount)
+    stopped = session.execute(
+        update(table)
+        .where(table.c.name == name, table.c.halted_at.is_(None))
+        .values(halted_at=now, halted_reason=reason[:200])
+        .returning(table.c.name)
+    )
+    return stopped.first() is not None
+
+
+def resume(session: Session, name: str) -> None:
+    """Open an account again after a person has put right what stopped it."""
+    row = session.exec(select(ProviderAccount).where(col(ProviderAccount.name) == name)).one()
+    row.halted_at = None
+    row.halted_reason = None
+    session.add(row)

@@ -1,0 +1,66 @@
+"""The audit log of opened tokens, the API keys, and the stored answers of repeated requests."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, LargeBinary, UniqueConstraint
+from sqlmodel import Field, Session, SQLModel, select
+
+from billing.store.engine import UtcInstant
+
+
+class Reveal(SQLModel, table=True):
+    """Committed before a token is opened: no row, no token; no claimed operation, no row."""
+
+    __tablename__ = "audit_reveals"
+    __table_args__ = (UniqueConstraint("operation_id", "epoch"),)
+
+    id: UUID = Field(primary_key=True)
+    operation_id: UUID = Field(foreign_key="operations.id")
+    epoch: int
+    token_id: UUID = Field(foreign_key="tokens.id", index=True)
+    purpose: str = Field(max_length=32)
+    worker: str = Field(max_length=64)
+    at: datetime = Field(sa_type=UtcInstant)
+
+
+class ApiKey(SQLModel, table=True):
+    __tablename__ = "api_keys"
+    __table_args__ = (CheckConstraint("role IN ('merchant', 'admin')", name="role_known"),)
+
+    id: UUID = Field(primary_key=True)
+    name: str = Field(max_length=100)
+    role: str = Field(max_length=16)
+    live: bool
+    public: str = Field(max_length=16, unique=True)
+    """The part of the key that may be shown; the rest is kept as a digest only."""
+    secret_sha256: bytes = Field(sa_type=LargeBinary)
+    created_at: datetime = Field(sa_type=UtcInstant)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+
+
+class StoredAnswer(SQLModel, table=True):
+    """The answer to a request that carried an Idempotency-Key, written with the request's effect or not at all."""
+
+    __tablename__ = "stored_answers"
+    __table_args__ = (UniqueConstraint("api_key_id", "idempotency_key"),)
+
+    id: UUID = Field(primary_key=True)
+    api_key_id: UUID = Field(foreign_key="api_keys.id")
+    idempotency_key: str = Field(max_length=255)
+    request_sha256: str = Field(max_length=64)
+    """Of method, path and body: another request under the same key is refused."""
+    status: int
+    body: bytes = Field(sa_type=LargeBinary)
+    created_at: datetime = Field(sa_type=UtcInstant)
+
+
+def api_key(session: Session, public: str) -> ApiKey | None:
+    return session.exec(select(ApiKey).where(ApiKey.public == public)).first()
+
+
+def stored_answer(session: Session, api_key_id: UUID, idempotency_key: str) -> StoredAnswer | None:
+    query = select(StoredAnswer).where(
+        StoredAnswer.api_key_id == api_key_id, StoredAnswer.idempotency_key == idempotency_key
+    )
+    return session.exec(query).first()

@@ -1,0 +1,93 @@
+"""Customers and their sealed tokens. A row holds ciphertext only; opening it is the vault's work."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, LargeBinary, update
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from billing.store.bulk import table_of
+from billing.store.engine import UtcInstant, one_of
+
+
+class TokenStatus(StrEnum):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+    ERASED = "erased"
+
+
+class Customer(SQLModel, table=True):
+    __tablename__ = "customers"
+
+    id: UUID = Field(primary_key=True)
+    reference: str = Field(max_length=200, unique=True)
+    """The merchant's own name of this customer; the only thing by which an import can find it again."""
+    name: str
+    email: str | None = None
+    country: str = Field(max_length=2)
+    zone: str = Field(max_length=64)
+    locale: str = Field(max_length=16)
+    created_at: datetime = Field(sa_type=UtcInstant)
+
+
+class StoredToken(SQLModel, table=True):
+    __tablename__ = "tokens"
+    __table_args__ = (
+        one_of("status", TokenStatus),
+        CheckConstraint("version >= 1", name="version_positive"),
+        Index("ix_tokens_blind_index", "provider_account", "index_version", "blind_index", unique=True),
+    )
+
+    id: UUID = Field(primary_key=True)
+    customer_id: UUID = Field(foreign_key="customers.id", index=True)
+    provider_account: str = Field(foreign_key="provider_accounts.name")
+    currency: str = Field(max_length=3)
+    """A token charges one currency, that of the session it was signed in."""
+    status: str = Field(max_length=16)
+    sealed: bytes = Field(sa_type=LargeBinary)
+    version: int
+    """Part of the record's context: an older value of the same row does not open."""
+    kek_id: str = Field(max_length=32)
+    index_version: int
+    blind_index: bytes | None = Field(default=None, sa_type=LargeBinary)
+    created_at: datetime = Field(sa_type=UtcInstant)
+
+
+def customer_by_reference(session: Session, reference: str) -> Customer | None:
+    return session.exec(select(Customer).where(Customer.reference == reference)).first()
+
+
+def tokens_of(session: Session, customer_id: UUID) -> Sequence[StoredToken]:
+    query = select(StoredToken).where(StoredToken.customer_id == customer_id).order_by(col(StoredToken.id))
+    return session.exec(query).all()
+
+
+def tokens_by_id(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredToken]:
+    rows = session.exec(select(StoredToken).where(col(StoredToken.id).in_(ids))).all()
+    return {row.id: row for row in rows}
+
+
+def token_with_index(session: Session, account: str, version: int, index: bytes) -> StoredToken | None:
+    query = select(StoredToken).where(
+        StoredToken.provider_account == account,
+        StoredToken.index_version == version,
+        StoredToken.blind_index == index,
+    )
+    return session.exec(query).first()
+
+
+def set_token_status(session: Session, ids: Sequence[UUID], status: TokenStatus) -> None:
+    """An erased or revoked token never comes back; everything else follows what the provider says."""
+    if ids:
+        table = table_of(StoredToken)
+        final = (TokenStatus.ERASED.value, TokenStatus.REVOKED.value)
+        session.execute(
+            update(table).where(table.c.id.in_(ids), table.c.status.not_in(final)).values(status=status.value)
+        )
+
+
+def countries_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:
+    return {row.id: row.country for row in session.exec(select(Customer).where(col(Customer.id).in_(ids)))}

@@ -1,0 +1,257 @@
+"""Invoices, their lines, credit notes, and the number series both are counted in."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, func, text, update
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from billing.domain.invoicing import InvoiceStatus
+from billing.domain.pricing import CreditRule, Recognize
+from billing.store.bulk import table_of
+from billing.store.engine import UtcInstant, one_of
+
+_RECURRING = "kind = 'recurring'"
+_EXHAUSTS = "exhausts_at IS NOT NULL AND status = 'open'"
+
+
+class InvoiceKind(StrEnum):
+    RECURRING = "recurring"
+    MANUAL = "manual"
+
+
+class PaymentState(StrEnum):
+    NONE = "none"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    SUCCEEDED = "succeeded"
+
+
+class DunningState(StrEnum):
+    NONE = "none"
+    RETRYING = "retrying"
+    AWAITING_TOKEN = "awaiting_token"  # noqa: S105  (a state, not a secret)
+    WAITING_TURN = "waiting_turn"
+    EXHAUSTED = "exhausted"
+
+
+class Invoice(SQLModel, table=True):
+    __tablename__ = "invoices"
+    __table_args__ = (
+        one_of("kind", InvoiceKind),
+        one_of("status", InvoiceStatus),
+        one_of("payment_state", PaymentState),
+        one_of("dunning_state", DunningState),
+        UniqueConstraint("series_id", "number"),
+        CheckConstraint("captured + credited_open <= total", name="never_more_than_total"),
+        CheckConstraint("refunded <= captured", name="refunded_within_captured"),
+        CheckConstraint("(number IS NULL) = (series_id IS NULL)", name="number_has_its_series"),
+        Index(
+            "ix_invoices_one_recurring",
+            "period_id",
+            unique=True,
+            sqlite_where=text(_RECURRING),
+            postgresql_where=text(_RECURRING),
+        ),
+        Index("ix_invoices_exhausts", "exhausts_at", sqlite_where=text(_EXHAUSTS), postgresql_where=text(_EXHAUSTS)),
+    )
+
+    id: UUID = Field(primary_key=True)
+    kind: str = Field(max_length=16)
+    subscription_id: UUID = Field(foreign_key="subscriptions.id", index=True)
+    period_id: UUID = Field(foreign_key="periods.id")
+    customer_id: UUID = Field(foreign_key="customers.id")
+    provider_account: str = Field(max_length=64)
+    currency: str = Field(max_length=3)
+    country: str = Field(max_length=2)
+    """Whose VAT it is; copied, since a customer who moves does not change what was billed."""
+    status: str = Field(max_length=16)
+    payment_state: str = Field(max_length=16)
+    total: int
+    tax_total: int
+    captured: int = 0
+    credited: int = 0
+    credited_open: int = 0
+    """The part of `credited` that lowered what was still open; the rest is paid back."""
+    refunded: int = 0
+    series_id: str | None = Field(default=None, max_length=32)
+    number: int | None = None
+    issue_date: date | None = None
+    number_on: str = Field(max_length=16)
+    dunning_state: str = Field(max_length=16)
+    dunning_step: int = 0
+    """Dunning attempts made; moved by trigger `dunning` alone (a new token or a person never costs a step)."""
+    first_declined_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    exhausts_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    opened_at: datetime = Field(sa_type=UtcInstant)
+    collect_at: datetime = Field(sa_type=UtcInstant)
+    paid_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+
+
+class InvoiceLine(SQLModel, table=True):
+    __tablename__ = "invoice_lines"
+    __table_args__ = (
+        UniqueConstraint("invoice_id", "position"),
+        one_of("credit_rule", CreditRule),
+        one_of("recognize", Recognize),
+        CheckConstraint("credited_amount <= amount", name="credit_within_line"),
+        CheckConstraint("credited_tax <= tax_amount", name="credit_within_tax"),
+        CheckConstraint("credited_quantity <= quantity", name="credit_within_quantity"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    invoice_id: UUID = Field(foreign_key="invoices.id")
+    position: int
+    article_number: str = Field(max_length=255)
+    name: str = Field(max_length=255)
+    quantity: int
+    unit_amount: int
+    amount: int
+    tax_amount: int
+    tax_rate: int
+    credit_rule: str = Field(max_length=16)
+    recognize: str = Field(max_length=16)
+    derivation: str
+    credited_amount: int = 0
+    credited_tax: int = 0
+    credited_quantity: int = 0
+
+
+class CreditNote(SQLModel, table=True):
+    __tablename__ = "credit_notes"
+    __table_args__ = (UniqueConstraint("series_id", "number"),)
+
+    id: UUID = Field(primary_key=True)
+    invoice_id: UUID = Field(foreign_key="invoices.id", index=True)
+    reason: str = Field(max_length=32)
+    note: str | None = Field(default=None, max_length=500)
+    currency: str = Field(max_length=3)
+    total: int
+    tax_total: int
+    series_id: str = Field(max_length=32)
+    number: int
+    issue_date: date
+    refunded_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    created_at: datetime = Field(sa_type=UtcInstant)
+
+
+class CreditNoteLine(SQLModel, table=True):
+    __tablename__ = "credit_note_lines"
+
+    id: UUID = Field(primary_key=True)
+    credit_note_id: UUID = Field(foreign_key="credit_notes.id", index=True)
+    line_id: UUID = Field(foreign_key="invoice_lines.id")
+    position: int
+    article_number: str = Field(max_length=255)
+    name: str = Field(max_length=255)
+    quantity: int
+    amount: int
+    tax_amount: int
+    tax_rate: int
+    how: str = Field(max_length=16)
+    derivation: str
+
+
+class Series(SQLModel, table=True):
+    """One counter per document kind: gapless, since a number is taken in the transaction that uses it."""
+
+    __tablename__ = "series"
+
+    id: str = Field(primary_key=True, max_length=32)
+    zone: str = Field(default="UTC", max_length=64)
+    """The seller's zone: documents are dated by it."""
+    next: int = 1
+    last_date: date | None = None
+
+
+def locked(session: Session, ids: Sequence[UUID]) -> dict[UUID, Invoice]:
+    """Lock these invoices in id order."""
+    query = select(Invoice).where(col(Invoice.id).in_(set(ids))).order_by(col(Invoice.id)).with_for_update()
+    return {row.id: row for row in session.exec(query.execution_options(populate_existing=True))}
+
+
+def open_invoices(session: Session, subscription_ids: Sequence[UUID]) -> dict[UUID, list[Invoice]]:
+    """The open recurring invoices of each subscription, oldest first."""
+    query = (
+        select(Invoice)
+        .where(col(Invoice.subscription_id).in_(subscription_ids), Invoice.status == InvoiceStatus.OPEN.value)
+        .order_by(col(Invoice.opened_at), col(Invoice.id))
+    )
+    found: dict[UUID, list[Invoice]] = {}
+    for row in session.exec(query):
+        found.setdefault(row.subscription_id, []).append(row)
+    return found
+
+
+def in_arrears(invoices: Sequence[Invoice]) -> list[Invoice]:
+    """Those that were declined or wait behind one that was; one that is merely not yet captured is no arrear."""
+    return [i for i in invoices if i.first_declined_at is not None or i.dunning_state != DunningState.NONE]
+
+
+def lines_of(session: Session, invoice_ids: Sequence[UUID]) -> dict[UUID, list[InvoiceLine]]:
+    query = (
+        select(InvoiceLine)
+        .where(col(InvoiceLine.invoice_id).in_(invoice_ids))
+        .order_by(col(InvoiceLine.invoice_id), col(InvoiceLine.position))
+    )
+    found: dict[UUID, list[InvoiceLine]] = {}
+    for row in session.exec(query):
+        found.setdefault(row.invoice_id, []).append(row)
+    return found
+
+
+def credit_note_lines(session: Session, credit_note_ids: Sequence[UUID]) -> dict[UUID, list[CreditNoteLine]]:
+    query = (
+        select(CreditNoteLine)
+        .where(col(CreditNoteLine.credit_note_id).in_(credit_note_ids))
+        .order_by(col(CreditNoteLine.position))
+    )
+    found: dict[UUID, list[CreditNoteLine]] = {}
+    for row in session.exec(query):
+        found.setdefault(row.credit_note_id, []).append(row)
+    return found
+
+
+def exhausted(session: Session, now: datetime, limit: int) -> Sequence[tuple[UUID, UUID]]:
+    """`(invoice, subscription)` of open invoices whose dunning has run out at or before `now`; nothing is locked."""
+    query = (
+        select(Invoice.id, Invoice.subscription_id)
+        .where(col(Invoice.exhausts_at).is_not(None), col(Invoice.exhausts_at) <= now)
+        .where(Invoice.status == InvoiceStatus.OPEN.value)
+        .order_by(col(Invoice.exhausts_at))
+        .limit(limit)
+    )
+    return session.exec(query).all()
+
+
+def next_exhausts_at(session: Session) -> datetime | None:
+    query = select(func.min(Invoice.exhausts_at)).where(Invoice.status == InvoiceStatus.OPEN.value)
+    return session.exec(query).one()
+
+
+def take_numbers(session: Session, series_id: str, count: int, issue_date: date) -> tuple[int, date]:
+    """Take `count` numbers in a row: `(the first, the issue date)`; dates never run backwards against numbers.
+
+    Call it last in the transaction: the counter's row lock is what makes the series gapless, and everybody waits
+    for it (billing rules, section 10).
+    """
+    table = table_of(Series)
+    row = session.execute(
+        update(table)
+        .where(table.c.id == series_id)
+        .values(next=table.c.next + count)
+        .returning(table.c.next, table.c.last_date)
+    ).one()
+    dated = max(issue_date, row.last_date) if row.last_date else issue_date
+    session.execute(update(table).where(table.c.id == series_id).values(last_date=dated))
+    return row.next - count, dated
+
+
+def of_period(session: Session, period_id: UUID) -> Invoice | None:
+    """The recurring invoice of a period."""
+    query = select(Invoice).where(Invoice.period_id == period_id, Invoice.kind == InvoiceKind.RECURRING.value)
+    return session.exec(query).first()

@@ -1,0 +1,220 @@
+"""Operations: the schedule, the queue, the lock and the journal of every call to a provider.
+
+One partial unique index is the first invariant: at most one live purchase per invoice.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, and_, func, or_, text, update
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from billing.domain.operations import CLAIMS_MAX, Authorization, OperationKind, OperationStatus, Standing, Trigger
+from billing.store.bulk import table_of
+from billing.store.engine import JSONX, UtcInstant, one_of
+
+_ONE_LIVE = "kind = 'purchase' AND standing = 'live'"
+_PLANNED = "status = 'planned' AND due_at IS NOT NULL"
+_OPEN_QUESTION = "next_check_at IS NOT NULL"
+_MAKES_AN_ID = "provider_id IS NOT NULL AND kind IN ('purchase', 'capture', 'refund')"
+
+
+class Operation(SQLModel, table=True):
+    __tablename__ = "operations"
+    __table_args__ = (
+        one_of("kind", OperationKind),
+        one_of("status", OperationStatus),
+        one_of("authorization", Authorization),
+        one_of("standing", Standing, nullable=True),
+        one_of("trigger", Trigger),
+        one_of("origin", ("ours", "external")),
+        UniqueConstraint("kind", "subject", "n"),
+        UniqueConstraint("key"),
+        CheckConstraint("amount >= 0", name="amount_positive"),
+        CheckConstraint("(kind = 'purchase') = (standing IS NOT NULL)", name="purchases_have_a_standing"),
+        CheckConstraint("standing <> 'dead' OR dead_because IS NOT NULL", name="death_has_its_proof"),
+        CheckConstraint(
+            "status NOT IN ('sending', 'unknown') OR (request IS NOT NULL AND key IS NOT NULL AND sent_at IS NOT NULL"
+            " AND next_check_at IS NOT NULL)",
+            name="sent_rows_are_frozen_and_watched",
+        ),
+        Index(
+            "ix_operations_one_live_purchase",
+            "invoice_id",
+            unique=True,
+            sqlite_where=text(_ONE_LIVE),
+            postgresql_where=text(_ONE_LIVE),
+        ),
+        Index("ix_operations_due", "due_at", sqlite_where=text(_PLANNED), postgresql_where=text(_PLANNED)),
+        Index(
+            "ix_operations_check",
+            "next_check_at",
+            sqlite_where=text(_OPEN_QUESTION),
+            postgresql_where=text(_OPEN_QUESTION),
+        ),
+        Index(
+            "ix_operations_provider_id",
+            "provider_account",
+            "kind",
+            "provider_id",
+            unique=True,
+            sqlite_where=text(_MAKES_AN_ID),
+            postgresql_where=text(_MAKES_AN_ID),
+        ),
+        Index("ix_operations_invoice", "invoice_id"),
+        Index("ix_operations_subscription", "subscription_id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    kind: str = Field(max_length=16)
+    subject: UUID
+    """Invoice of a purchase, credit note of a refund, purchase of a capture, void or email."""
+    n: int
+    invoice_id: UUID = Field(foreign_key="invoices.id")
+    subscription_id: UUID = Field(foreign_key="subscriptions.id")
+    provider_account: str = Field(foreign_key="provider_accounts.name")
+    token_id: UUID | None = Field(default=None, foreign_key="tokens.id")
+    purchase_id: UUID | None = Field(default=None, foreign_key="operations.id")
+    """The purchase that this operation acts upon."""
+    capture_id: UUID | None = Field(default=None, foreign_key="operations.id")
+    """The capture that a refund or an email acts upon."""
+    amount: int
+    currency: str = Field(max_length=3)
+    trigger: str = Field(max_length=16)
+    origin: str = Field(default="ours", max_length=16)
+    status: str = Field(max_length=16)
+    authorization: str = Field(default=Authorization.NONE.value, max_length=16)
+    standing: str | None = Field(default=None, max_length=8)
+    dead_because: str | None = Field(default=None, max_length=200)
+    """The proof that frees the invoice for another purchase."""
+    remaining: int | None = None
+    expires_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    reads_token_first: bool = False
+    """The token was asleep: ask for its state before charging it again."""
+    due_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """When it may be sent; empty while it waits for its turn (an older invoice, a capture)."""
+    lease_owner: UUID | None = None
+    lease_until: datetime | None = Field(default=None, sa_type=UtcInstant)
+    epoch: int = 0
+    claims: int = 0
+    backoffs: int = 0
+    key: UUID | None = None
+    merchant_reference: str | None = Field(default=None, max_length=64)
+    request_method: str | None = Field(default=None, max_length=8)
+    request_path: str | None = Field(default=None, max_length=500)
+    """A template: where the token belongs it says so, and nothing else ever stands there."""
+    request: bytes | None = Field(default=None, sa_type=LargeBinary)
+    request_sha256: str | None = Field(default=None, max_length=64)
+    sent_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """The first send; the replay ladder counts from here."""
+    sends: int = 0
+    next_check_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    provider_id: str | None = Field(default=None, max_length=255)
+    answer_code: str | None = Field(default=None, max_length=64)
+    answer_message: str | None = Field(default=None, max_length=300)
+    settled_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    created_at: datetime = Field(sa_type=UtcInstant)
+
+
+class Observation(SQLModel, table=True):
+    """Append-only: everything a provider ever answered about an operation, whoever asked and whenever it came."""
+
+    __tablename__ = "observations"
+
+    id: UUID = Field(primary_key=True)
+    operation_id: UUID = Field(foreign_key="operations.id", index=True)
+    epoch: int
+    outcome: str = Field(max_length=16)
+    settled: bool
+    """Whether this answer moved the operation; a late one may only be kept."""
+    http_status: int | None = None
+    code: str | None = Field(default=None, max_length=64)
+    message: str | None = Field(default=None, max_length=300)
+    correlation_id: str | None = Field(default=None, max_length=128)
+    provider_id: str | None = Field(default=None, max_length=255)
+    facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSONX)
+    at: datetime = Field(sa_type=UtcInstant)
+
+
+def claim_planned(session: Session, now: datetime, lease: tuple[UUID, datetime], limit: int) -> Sequence[Operation]:
+    """Lease up to `limit` planned operations due at `now`; a row leased or locked elsewhere is left alone."""
+    due = and_(
+        col(Operation.status) == OperationStatus.PLANNED.value,
+        col(Operation.due_at).is_not(None),
+        col(Operation.due_at) <= now,
+    )
+    return _claim(session, due, col(Operation.due_at), now, lease, limit)
+
+
+def claim_unanswered(session: Session, now: datetime, lease: tuple[UUID, datetime], limit: int) -> Sequence[Operation]:
+    """Lease up to `limit` operations whose outcome must be asked about at `now`."""
+    due = and_(col(Operation.next_check_at).is_not(None), col(Operation.next_check_at) <= now)
+    return _claim(session, due, col(Operation.next_check_at), now, lease, limit)
+
+
+def _claim(
+    session: Session, due: Any, order: Any, now: datetime, lease: tuple[UUID, datetime], limit: int
+) -> Sequence[Operation]:
+    table = table_of(Operation)
+    account_runs = text(
+        "NOT EXISTS (SELECT 1 FROM provider_accounts a"
+        " WHERE a.name = operations.provider_account AND a.halted_at IS NOT NULL)"
+    )
+    free = or_(col(Operation.lease_until).is_(None), col(Operation.lease_until) <= now)
+    ids = session.exec(
+        select(Operation.id)
+        .where(due, free, account_runs)
+        .order_by(order, col(Operation.id))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not ids:
+        return ()
+    owner, until = lease
+    session.execute(
+        update(table)
+        .where(table.c.id.in_(ids))
+        .values(lease_owner=owner, lease_until=until, epoch=table.c.epoch + 1, claims=table.c.claims + 1)
+    )
+    query = select(Operation).where(col(Operation.id).in_(ids)).order_by(order, col(Operation.id))
+    return session.exec(query.execution_options(populate_existing=True)).all()
+
+
+def claimed_too_often(operation: Operation) -> bool:
+    """Whether a row keeps being claimed without ever being settled: it is parked for a person."""
+    return operation.status == OperationStatus.PLANNED.value and operation.claims > CLAIMS_MAX
+
+
+def locked(session: Session, ids: Sequence[UUID]) -> dict[UUID, Operation]:
+    """Lock these operations in id order."""
+    query = select(Operation).where(col(Operation.id).in_(set(ids))).order_by(col(Operation.id)).with_for_update()
+    return {row.id: row for row in session.exec(query.execution_options(populate_existing=True))}
+
+
+def of_invoices(session: Session, invoice_ids: Sequence[UUID], *, lock: bool = False) -> Sequence[Operation]:
+    """Every operation of these invoices, oldest first."""
+    query = select(Operation).where(col(Operation.invoice_id).in_(invoice_ids)).order_by(col(Operation.id))
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return session.exec(query).all()
+
+
+def next_due_at(session: Session) -> datetime | None:
+    """The earliest instant at which an operation may be sent or must be asked about."""
+    planned = select(func.min(Operation.due_at)).where(
+        Operation.status == OperationStatus.PLANNED.value, col(Operation.due_at).is_not(None)
+    )
+    asked = select(func.min(Operation.next_check_at)).where(col(Operation.next_check_at).is_not(None))
+    found = [at for at in (session.exec(planned).one(), session.exec(asked).one()) if at is not None]
+    return min(found) if found else None
+
+
+def drop(operation: Operation, reason: str, now: datetime) -> None:
+    """A planned operation that will never be sent; a purchase frees its invoice. The caller holds the row locked."""
+    assert operation.status == OperationStatus.PLANNED, "only what was never sent can be dropped"
+    operation.status, operation.due_at, operation.settled_at = OperationStatus.DROPPED.value, None, now
+    operation.lease_owner = operation.lease_until = None
+    if operation.kind == OperationKind.PURCHASE:
+        operation.standing, operation.dead_because = Standing.DEAD.value, f"dropped before the gate: {reason}"

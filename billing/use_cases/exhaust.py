@@ -1,0 +1,90 @@
+"""Exhaust: the end of the dunning ladder. What the plan says happens to the subscription and its open invoices."""
+
+from datetime import datetime
+
+from sqlmodel import Session
+
+from billing.domain.invoicing import InvoiceStatus, next_invoice_status
+from billing.domain.ledger import postings_for_write_off
+from billing.domain.operations import OperationKind, OperationStatus, Standing
+from billing.domain.subscriptions import SubscriptionEvent, SubscriptionStatus, next_status
+from billing.ports import Ids
+from billing.store import invoices as invoice_store
+from billing.store import operations as operation_store
+from billing.store import subscriptions as subscription_store
+from billing.store.batch import Batch
+from billing.store.engine import Database
+from billing.store.invoices import DunningState, Invoice
+from billing.store.operations import Operation, drop
+from billing.store.plans import Exhausted, Plan
+from billing.store.subscriptions import Subscription
+
+_MAY_BE_HAPPENING = (OperationStatus.SENDING, OperationStatus.UNKNOWN, OperationStatus.NEEDS_OPERATOR)
+
+
+def exhaust(database: Database, ids: Ids, now: datetime) -> int:
+    """Close what has been unpaid for the whole ladder at `now`; returns how many invoices were dealt with.
+
+    An invoice with a purchase that may be happening, or an authorization that stands, is left alone until that is
+    settled: nothing unknown is ever timed out.
+    """
+    with database.tx() as session:
+        found = invoice_store.exhausted(session, now, database.batch_size)
+        if not found:
+            return 0
+        batch = Batch(ids, now)
+        subscriptions = subscription_store.locked(session, [subscription_id for _, subscription_id in found])
+        invoices = invoice_store.locked(session, [invoice_id for invoice_id, _ in found])
+        for invoice in invoices.values():
+            if invoice.status == InvoiceStatus.OPEN and invoice.exhausts_at is not None:
+                _exhaust_one(session, batch, subscriptions[invoice.subscription_id], invoice)
+        batch.write(session)
+        return len(found)
+
+
+def _exhaust_one(session: Session, batch: Batch, subscription: Subscription, invoice: Invoice) -> None:
+    operations = operation_store.of_invoices(session, [invoice.id], lock=True)
+    invoice.exhausts_at = None
+    if any(_still_open(op) for op in operations):
+        return
+    plan = session.get_one(Plan, subscription.plan_id)
+    if subscription.status != SubscriptionStatus.ENDED:
+        _close_subscription(batch, subscription, plan)
+    # Ended, the whole debt is given up; kept as unpaid, only what has run out.
+    ended = subscription.status == SubscriptionStatus.ENDED
+    others = invoice_store.open_invoices(session, [subscription.id]).get(subscription.id, []) if ended else [invoice]
+    for unpaid in others:
+        ops = operation_store.of_invoices(session, [unpaid.id], lock=True)
+        if not any(_still_open(op) for op in ops):
+            give_up(batch, subscription, unpaid, [op for op in ops if op.status == OperationStatus.PLANNED])
+
+
+def _still_open(operation: Operation) -> bool:
+    if operation.kind != OperationKind.PURCHASE:
+        return False
+    authorized = operation.status == OperationStatus.SUCCEEDED and operation.standing == Standing.LIVE
+    return authorized or operation.status in _MAY_BE_HAPPENING
+
+
+def _close_subscription(batch: Batch, subscription: Subscription, plan: Plan) -> None:
+    keeps = plan.exhausted == Exhausted.UNPAID and subscription.status == SubscriptionStatus.PAST_DUE
+    event = SubscriptionEvent.EXHAUSTED_UNPAID if keeps else SubscriptionEvent.EXHAUSTED_CANCEL
+    subscription.status = next_status(SubscriptionStatus(subscription.status), event).value
+    subscription.next_period_at = None
+    if subscription.status == SubscriptionStatus.ENDED:
+        subscription.ended_at, subscription.end_reason = batch.now, "unpaid"
+        batch.event(subscription, "subscription.ended", reason="unpaid")
+    else:
+        batch.event(subscription, "subscription.unpaid")
+
+
+def give_up(batch: Batch, subscription: Subscription, invoice: Invoice, planned: list[Operation]) -> None:
+    """An open invoice becomes uncollectible; what was planned for it is dropped, and its booked claim written off."""
+    for operation in planned:
+        drop(operation, "dunning ended", batch.now)
+    invoice.status = next_invoice_status(InvoiceStatus(invoice.status), InvoiceStatus.UNCOLLECTIBLE).value
+    invoice.dunning_state, invoice.closed_at, invoice.exhausts_at = DunningState.EXHAUSTED.value, batch.now, None
+    if invoice.number is not None:
+        left = invoice.total - invoice.captured - invoice.credited_open
+        batch.post("write_off", invoice, postings_for_write_off(left))
+    batch.event(subscription, "invoice.uncollectible", invoice=invoice.id.hex, total=invoice.total)

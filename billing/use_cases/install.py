@@ -1,0 +1,58 @@
+"""Install: what a database needs once, before anything can be charged on it, and what is checked at every start."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import Session, select
+
+from billing.domain.errors import NotReady
+from billing.domain.periods import check_zone
+from billing.ports import Ids
+from billing.store.accounts import Installation, ProviderAccount, installation
+from billing.store.engine import Database
+from billing.store.invoices import Series
+from billing.store.numbers import CREDIT_NOTES, INVOICES
+from billing.vault.keyring import Keyring
+
+
+def install(database: Database, keyring: Keyring, ids: Ids, now: datetime) -> UUID:
+    """Tie this database to its vault key; returns the root of its idempotency keys. A second call changes nothing.
+
+    Raises `NotReady` where the database already belongs to another key.
+    """
+    with database.tx() as session:
+        known = installation(session)
+        if known is not None:
+            keyring.check_canary(known.canary)
+            return known.namespace
+        row = Installation(id=ids.new(), namespace=ids.new(), canary=keyring.canary(), created_at=now)
+        session.add(row)
+        return row.namespace
+
+
+def admit(database: Database, keyring: Keyring, accounts: Mapping[str, str], zone: str) -> UUID:
+    """Check that this key opens this database, write down accounts (name -> generation) and the seller's zone.
+
+    Returns the root of the idempotency keys. Raises `NotReady` for a database that was never tied to a key, or to
+    another one; nothing is written then.
+    """
+    check_zone(zone)
+    with database.tx() as session:
+        known = installation(session)
+        if known is None:
+            raise NotReady("the database is not tied to a vault key yet; run `billing vault init`")
+        keyring.check_canary(known.canary)
+        _write_accounts(session, accounts)
+        for series_id in (INVOICES, CREDIT_NOTES):
+            row = session.get(Series, series_id) or Series(id=series_id)
+            row.zone = zone
+            session.add(row)
+        return known.namespace
+
+
+def _write_accounts(session: Session, accounts: Mapping[str, str]) -> None:
+    known = {row.name for row in session.exec(select(ProviderAccount))}
+    for name, generation in accounts.items():
+        if name not in known:
+            session.add(ProviderAccount(name=name, generation=generation))

@@ -1,0 +1,132 @@
+"""Reconcile: ask about every outcome that is not known, until it is (charging rules, section 3, the REST half).
+
+Where the operation acts on a known order, the order itself is read first; else, and where that shows nothing, the same
+bytes go out again under the same key. Whatever comes back goes through `settle`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from billing.domain.operations import Authorization, OperationKind, OperationStatus
+from billing.ports import Account, Answer, Declined, OrderState, Outcome, Refused, Succeeded, Unknown
+from billing.store.bulk import table_of
+from billing.store.operations import Operation, claim_unanswered
+from billing.use_cases.sending import Sending, call, call_for, reveal, windows
+from billing.use_cases.settle import Settlement
+from billing.use_cases.settle_purchase import REVIEW_POLLS
+
+KEY_LIFE = timedelta(hours=23)
+"""The provider keeps a key for 24 h; no send under it comes later than this (charging rules, section 3)."""
+
+
+def reconcile(sending: Sending) -> int:
+    """Ask about what is due to be asked, one batch; returns how many operations were claimed (0: nothing is due)."""
+    now = sending.clock.now()
+    lease = sending.lease(now)
+    with sending.database.tx() as session:
+        claimed = claim_unanswered(session, now, lease, sending.database.batch_size)
+        purchase_ids = _provider_ids(session, claimed)
+    for name, window in windows(claimed, sending.accounts):
+        _ask_window(sending, sending.accounts[name], window, lease[0], purchase_ids)
+    return len(claimed)
+
+
+def _provider_ids(session: Session, claimed: Sequence[Operation]) -> dict[UUID, str]:
+    wanted = {op.purchase_id for op in claimed if op.purchase_id is not None}
+    query = select(Operation.id, Operation.provider_id).where(col(Operation.id).in_(wanted))
+    return {row[0]: row[1] for row in session.exec(query) if row[1] is not None}
+
+
+def _ask_window(
+    sending: Sending, account: Account, window: Sequence[Operation], lease: UUID, purchase_ids: Mapping[UUID, str]
+) -> None:
+    now = sending.clock.now()
+    subject = {op.id: op.provider_id or purchase_ids.get(op.purchase_id or op.id) for op in window}
+    orders = account.gateway.read_orders(sorted({order_id for order_id in subject.values() if order_id}))
+    news: list[Settlement] = []
+    silent: list[Operation] = []
+    for op in window:
+        found = evidence(op, orders.get(subject[op.id] or ""), now)
+        if found is not None:
+            news.append(Settlement(op.id, lease, found))
+        else:
+            silent.append(op)
+    sending.settle(news)
+    _replay(sending, account, silent, lease, purchase_ids)
+
+
+def evidence(operation: Operation, order: OrderState | None, now: datetime) -> Outcome | None:
+    """What the order itself, or the age of the question, says about an operation; None where only asking helps."""
+    if operation.authorization == Authorization.PENDING_REVIEW:
+        return _reviewed(operation, order, now)
+    if order is not None and (shown := _shown(operation, order)) is not None:
+        return shown
+    if operation.sent_at is not None and now - operation.sent_at > KEY_LIFE:
+        return Refused(Answer(code="key_expired", message="no answer while the idempotency key was known"))
+    return None
+
+
+def _shown(operation: Operation, order: OrderState) -> Outcome | None:
+    """A capture or refund under our reference with our amount, or an order that is voided: it happened."""
+    if operation.kind == OperationKind.VOID:
+        return Succeeded(_read("order is voided")) if order.authorization == Authorization.VOIDED else None
+    movements = {OperationKind.CAPTURE: order.captures, OperationKind.REFUND: order.refunds}.get(
+        OperationKind(operation.kind), ()
+    )
+    for movement in movements:
+        if movement.reference == operation.merchant_reference and movement.amount == operation.amount:
+            return Succeeded(_read("found in the order"), movement.provider_id)
+    return None
+
+
+def _reviewed(operation: Operation, order: OrderState | None, now: datetime) -> Outcome:
+    if order is not None and order.authorization == Authorization.AUTHORIZED:
+        return Succeeded(
+            _read("review accepted"), operation.provider_id, Authorization.AUTHORIZED.value, order.expires_at
+        )
+    if order is not None and order.authorization in (Authorization.REJECTED, Authorization.VOIDED):
+        return Declined(_read("review rejected", code="REVIEW_REJECTED"), "soft")
+    settled_at = operation.settled_at or now
+    if any(settled_at + wait > now for wait in REVIEW_POLLS):
+        return Unknown(_read("still under review"))
+    return Refused(_read("no decision of the review", code="REVIEW_OVERDUE"))
+
+
+def _read(message: str, code: str | None = None) -> Answer:
+    return Answer(code=code, message=message)
+
+
+def _replay(
+    sending: Sending, account: Account, silent: Sequence[Operation], lease: UUID, purchase_ids: Mapping[UUID, str]
+) -> None:
+    """Send the frozen bytes again under their key; the count of sends is committed before they go."""
+    if not silent:
+        return
+    tokens, shut = reveal(sending, silent, lease)
+    sending.settle(shut)
+    table = table_of(Operation)
+    asked = [op.id for op in silent]
+    with sending.database.tx() as session:
+        mine = set(
+            session.scalars(
+                update(table)
+                .where(
+                    table.c.id.in_(asked),
+                    table.c.lease_owner == lease,
+                    table.c.status.in_([OperationStatus.SENDING.value, OperationStatus.UNKNOWN.value]),
+                )
+                .values(sends=table.c.sends + 1, next_check_at=table.c.lease_until)
+                .returning(table.c.id)
+            )
+        )
+    sending.passed("replay.committed")
+    calls = [
+        call_for(op, tokens.get(op.id), purchase_ids.get(op.purchase_id) if op.purchase_id else None)
+        for op in silent
+        if op.id in mine and (op.kind != OperationKind.PURCHASE or op.id in tokens)
+    ]
+    call(sending, account, calls, lease)

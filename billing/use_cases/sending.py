@@ -1,0 +1,149 @@
+"""What the loops that speak to a provider are given, and the first steps they share: revealing tokens and calling."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from billing.domain.errors import VaultError
+from billing.domain.operations import OperationKind
+from billing.domain.tokens import Token
+from billing.ports import Account, Answer, Call, Clock, Ids, Refused, Request
+from billing.store.audit import Reveal
+from billing.store.batch import Batch
+from billing.store.customers import StoredToken, tokens_by_id
+from billing.store.engine import Database
+from billing.store.operations import Operation
+from billing.use_cases.settle import Settlement, settle
+from billing.vault.envelope import Context
+from billing.vault.keyring import Keyring
+
+LEASE = timedelta(minutes=3)
+"""How long a claimed row is ours; longer than any deadline, so that nobody else asks while our call may still land."""
+
+
+def nothing(step: str) -> None:
+    """Told of every step, it does nothing; a fault test passes something that dies there instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Everything a pass of `operate` or `reconcile` may touch. `namespace` is the root of the idempotency keys."""
+
+    database: Database
+    accounts: Mapping[str, Account]
+    keyring: Keyring
+    ids: Ids
+    clock: Clock
+    namespace: UUID
+    worker: str
+    passed: Callable[[str], None] = field(default=nothing)
+
+    def lease(self, now: datetime) -> tuple[UUID, datetime]:
+        """A fresh lease: whose it is and until when."""
+        return self.ids.new(), now + LEASE
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Record news in a transaction of its own, where there is any."""
+        self.passed("settle.begins")
+        settle(self.database, self.ids, self.clock.now(), settlements)
+        self.passed("settle.committed")
+
+
+def token_context(token: StoredToken) -> Context:
+    """What a sealed token is bound to: it opens for this customer, account, record and version, and nothing else."""
+    return Context("charge", token.provider_account, token.customer_id, token.id, token.version)
+
+
+def reveal(
+    sending: Sending, operations: Sequence[Operation], lease: UUID
+) -> tuple[dict[UUID, Token], list[Settlement]]:
+    """Open the token of each purchase, by operation id, after its audit row is committed.
+
+    A record that does not open becomes a settlement for a person; one of a token that may not be charged is left shut.
+    """
+    purchases = [op for op in operations if op.kind == OperationKind.PURCHASE and op.token_id is not None]
+    if not purchases:
+        return {}, []
+    now = sending.clock.now()
+    with sending.database.tx() as session:
+        stored = tokens_by_id(session, list({op.token_id for op in purchases if op.token_id is not None}))
+        allowed = [op for op in purchases if _may_open(op, stored)]
+        batch = Batch(sending.ids, now)
+        for op in allowed:
+            batch.add(
+                Reveal,
+                operation_id=op.id,
+                epoch=op.epoch,
+                token_id=op.token_id,
+                purpose="charge",
+                worker=sending.worker[:64],
+                at=now,
+            )
+        batch.write(session)
+    sending.passed("reveal.committed")
+    return _open(sending.keyring, allowed, stored, lease)
+
+
+def call_for(operation: Operation, token: Token | None, purchase_id: str | None) -> Call:
+    """The call that the frozen row describes: the same bytes and the same key whenever it is made."""
+    method, path, body = operation.request_method, operation.request_path, operation.request
+    key, reference = operation.key, operation.merchant_reference
+    if method is None or path is None or body is None or key is None or reference is None:
+        raise AssertionError("only what the gate has frozen can be called")
+    return Call(
+        operation.id,
+        OperationKind(operation.kind),
+        Request(method, path, body),
+        key,
+        operation.amount,
+        operation.currency,
+        reference,
+        purchase_id,
+        token,
+    )
+
+
+def call(sending: Sending, account: Account, calls: Sequence[Call], lease: UUID) -> None:
+    """Make the calls of one window and settle what came back."""
+    if not calls:
+        return
+    sending.passed("call.begins")
+    settlements = [Settlement(operation_id, lease, outcome) for operation_id, outcome in account.gateway.send(calls)]
+    sending.passed("call.answered")
+    sending.settle(settlements)
+
+
+def windows(operations: Sequence[Operation], accounts: Mapping[str, Account]) -> list[tuple[str, list[Operation]]]:
+    """The operations by provider account, in pieces no larger than the account takes at once."""
+    by_account: dict[str, list[Operation]] = {}
+    for op in operations:
+        by_account.setdefault(op.provider_account, []).append(op)
+    return [
+        (name, rows[start : start + accounts[name].window])
+        for name, rows in by_account.items()
+        if name in accounts
+        for start in range(0, len(rows), accounts[name].window)
+    ]
+
+
+def _may_open(operation: Operation, stored: Mapping[UUID, StoredToken]) -> bool:
+    token = stored.get(operation.token_id) if operation.token_id else None
+    return token is not None and (
+        token.status == "active" or (token.status == "suspended" and operation.reads_token_first)
+    )
+
+
+def _open(
+    keyring: Keyring, operations: Sequence[Operation], stored: Mapping[UUID, StoredToken], lease: UUID
+) -> tuple[dict[UUID, Token], list[Settlement]]:
+    tokens: dict[UUID, Token] = {}
+    shut: list[Settlement] = []
+    for op in operations:
+        assert op.token_id is not None, "only purchases with a token are revealed"
+        record = stored[op.token_id]
+        try:
+            tokens[op.id] = keyring.open(token_context(record), record.sealed)
+        except VaultError as error:
+            shut.append(Settlement(op.id, lease, Refused(Answer(code=error.code, message=error.message))))
+    return tokens, shut

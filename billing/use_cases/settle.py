@@ -1,0 +1,251 @@
+"""Settle: the only place where an operation leaves `sending` or `unknown`, whoever brings the news.
+
+Every answer is kept as an observation. An answer moves its operation when it comes under the lease that sent it, or,
+whoever holds the lease, when it says that the thing was done (charging rules, section 2, step 7).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from billing.domain.operations import OperationKind, OperationStatus, Standing, next_replay_at
+from billing.ports import Answer, Declined, Ids, NotSent, Outcome, Refused, Succeeded, Unknown
+from billing.store import invoices as invoice_store
+from billing.store import operations as operation_store
+from billing.store import subscriptions as subscription_store
+from billing.store.accounts import halt
+from billing.store.batch import Batch
+from billing.store.engine import Database
+from billing.store.invoices import PaymentState
+from billing.store.numbers import number_invoices
+from billing.store.operations import Observation, Operation
+from billing.store.plans import plans_by_id
+from billing.use_cases.settle_follow_up import capture_succeeded, email_succeeded, refund_succeeded, void_succeeded
+from billing.use_cases.settle_purchase import (
+    bury,
+    climb,
+    purchase_declined,
+    purchase_succeeded,
+    reviewed,
+    under_review,
+)
+from billing.use_cases.settle_scene import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """Not sent, and not to be sent before `due_at`; nothing was asked of the provider."""
+
+    due_at: datetime
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Given up before the gate. `as_decline` puts its invoice on the ladder as if the provider had said so."""
+
+    answer: Answer
+    as_decline: str | None = None
+
+
+News = Outcome | PutBack | Withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """News about one operation, and the lease under which it was fetched."""
+
+    operation_id: UUID
+    lease: UUID
+    news: News
+
+
+BACKOFF_MAX = timedelta(hours=1)
+
+_OPEN = (OperationStatus.SENDING, OperationStatus.UNKNOWN, OperationStatus.NEEDS_OPERATOR)
+
+_SUCCEEDED: dict[OperationKind, Callable[[Scene, Operation, Succeeded], None]] = {
+    OperationKind.PURCHASE: purchase_succeeded,
+    OperationKind.CAPTURE: capture_succeeded,
+    OperationKind.VOID: void_succeeded,
+    OperationKind.REFUND: refund_succeeded,
+    OperationKind.EMAIL_INVOICE: email_succeeded,
+}
+
+
+def settle(database: Database, ids: Ids, now: datetime, settlements: Sequence[Settlement]) -> int:
+    """Record all `settlements` in one transaction; returns how many moved their operation.
+
+    Writes status, authorization, invoice, ledger, dunning, follow-up operations and events together or not at all.
+    """
+    if not settlements:
+        return 0
+    with database.tx() as session:
+        batch = Batch(ids, now)
+        to_number: dict[UUID, invoice_store.Invoice] = {}
+        scenes = _scenes(session, batch, settlements, to_number)
+        moved = sum(_settle_one(scenes[s.operation_id], s) for s in _in_order(settlements))
+        batch.write(session)
+        number_invoices(session, batch, list(to_number.values()))
+        batch.write(session)
+        return moved
+
+
+def _in_order(settlements: Sequence[Settlement]) -> list[Settlement]:
+    return sorted(settlements, key=lambda settlement: settlement.operation_id)
+
+
+def _scenes(
+    session: Session, batch: Batch, settlements: Sequence[Settlement], to_number: dict[UUID, invoice_store.Invoice]
+) -> dict[UUID, Scene]:
+    """Lock everything concerned, subscriptions first, then invoices, then operations: the order of every writer."""
+    wanted = [settlement.operation_id for settlement in settlements]
+    query = select(Operation.id, Operation.subscription_id, Operation.invoice_id).where(col(Operation.id).in_(wanted))
+    found = session.exec(query).all()
+    subscriptions = subscription_store.locked(session, [row[1] for row in found])
+    invoices = invoice_store.locked(session, [row[2] for row in found])
+    by_invoice: dict[UUID, list[Operation]] = {}
+    for operation in operation_store.of_invoices(session, list(invoices), lock=True):
+        by_invoice.setdefault(operation.invoice_id, []).append(operation)
+    plans = plans_by_id(session, list({row.plan_id for row in subscriptions.values()}))
+    scenes = {}
+    for operation_id, subscription_id, invoice_id in found:
+        subscription = subscriptions[subscription_id]
+        scenes[operation_id] = Scene(
+            session,
+            batch,
+            batch.now,
+            subscription,
+            invoices[invoice_id],
+            plans[subscription.plan_id],
+            by_invoice[invoice_id],
+            to_number,
+        )
+    return scenes
+
+
+def _settle_one(scene: Scene, settlement: Settlement) -> bool:
+    operation, news = scene.operation(settlement.operation_id), settlement.news
+    mine = operation.lease_owner == settlement.lease and operation.status in (*_OPEN, OperationStatus.PLANNED)
+    if under_review(operation) and operation.lease_owner == settlement.lease:
+        _observe(scene, operation, news, settled=True)
+        operation.lease_owner = operation.lease_until = None
+        reviewed(scene, operation, news)
+        return True
+    counts = mine or (isinstance(news, Succeeded) and operation.status in _OPEN)
+    _observe(scene, operation, news, settled=counts)
+    if not counts:
+        _alarm_if_contradicted(scene, operation, news)
+        return False
+    operation.answer_code, operation.answer_message = news.answer.code, news.answer.message
+    operation.lease_owner = operation.lease_until = None
+    operation.claims = 0
+    _apply(scene, operation, news)
+    return True
+
+
+def _apply(scene: Scene, operation: Operation, news: News) -> None:
+    match news:
+        case Succeeded():
+            operation.next_check_at, operation.settled_at = None, scene.now
+            _SUCCEEDED[OperationKind(operation.kind)](scene, operation, news)
+        case Declined() if operation.kind == OperationKind.PURCHASE:
+            operation.next_check_at, operation.settled_at = None, scene.now
+            purchase_declined(scene, operation, news)
+        case Declined() | Refused():
+            _ask_a_person(scene, operation)
+        case NotSent():
+            _not_sent(scene, operation, news)
+        case Unknown():
+            _ask_again(scene, operation)
+        case PutBack():
+            operation.status, operation.due_at = OperationStatus.PLANNED.value, news.due_at
+        case Withdrawn():
+            _withdraw(scene, operation, news)
+
+
+def _ask_a_person(scene: Scene, operation: Operation) -> None:
+    operation.status, operation.next_check_at = OperationStatus.NEEDS_OPERATOR.value, None
+    scene.batch.event(
+        scene.subscription,
+        "operation.needs_operator",
+        operation=operation.id.hex,
+        kind=operation.kind,
+        code=operation.answer_code,
+    )
+
+
+def _not_sent(scene: Scene, operation: Operation, news: NotSent) -> None:
+    if news.account_stopped and halt(
+        scene.session, operation.provider_account, news.answer.code or "the provider refused our credentials", scene.now
+    ):
+        scene.batch.event(scene.subscription, "account.halted", account=operation.provider_account)
+    operation.backoffs += 1
+    wait = max(timedelta(seconds=news.retry_after_seconds or 0), backoff(operation.backoffs))
+    if operation.sends > 1 or operation.status == OperationStatus.UNKNOWN:
+        # This send did not arrive, but an earlier one may have: the question stays open.
+        _ask_again(scene, operation, not_before=scene.now + wait)
+        return
+    operation.status, operation.due_at = OperationStatus.PLANNED.value, scene.now + wait
+    operation.sent_at, operation.sends, operation.next_check_at = None, 0, None
+
+
+def backoff(times: int) -> timedelta:
+    """The wait after the nth time in a row that nothing could be sent: 30 s doubled each time, an hour at most."""
+    return min(BACKOFF_MAX, timedelta(seconds=30 * int(2 ** (min(times, 10) - 1))))
+
+
+def _ask_again(scene: Scene, operation: Operation, not_before: datetime | None = None) -> None:
+    """Unknown: the next rung of the replay ladder that lies ahead, or a person once none is left."""
+    assert operation.sent_at is not None, "an unknown outcome belongs to something that was sent"
+    earliest = max(not_before or scene.now, scene.now)
+    rungs = (next_replay_at(operation.sent_at, sends) for sends in range(operation.sends, operation.sends + 9))
+    at = next((rung for rung in rungs if rung is not None and rung > earliest), None)
+    if at is None:
+        _ask_a_person(scene, operation)
+        return
+    operation.status, operation.next_check_at = OperationStatus.UNKNOWN.value, at
+    if operation.kind == OperationKind.PURCHASE:
+        scene.invoice.payment_state = PaymentState.UNKNOWN.value
+
+
+def _withdraw(scene: Scene, operation: Operation, news: Withdrawn) -> None:
+    operation.status, operation.settled_at = OperationStatus.DROPPED.value, scene.now
+    operation.due_at = operation.next_check_at = None
+    if operation.kind != OperationKind.PURCHASE:
+        return
+    bury(operation, f"dropped before the gate: {news.answer.message}")
+    if news.as_decline is not None:
+        climb(scene, operation, news.as_decline, news.answer.code)
+
+
+def _observe(scene: Scene, operation: Operation, news: News, *, settled: bool) -> None:
+    answer = news.answer
+    scene.batch.add(
+        Observation,
+        operation_id=operation.id,
+        epoch=operation.epoch,
+        outcome=type(news).__name__.lower(),
+        settled=settled,
+        http_status=answer.http_status,
+        code=answer.code,
+        message=answer.message,
+        correlation_id=answer.correlation_id,
+        provider_id=news.provider_id if isinstance(news, Succeeded) else None,
+        facts=dict(news.facts) if isinstance(news, Succeeded) else {},
+        at=scene.now,
+    )
+
+
+def _alarm_if_contradicted(scene: Scene, operation: Operation, news: News) -> None:
+    """A success for a purchase that we hold for dead: money may be taken twice, so the account stops at once."""
+    dead = operation.standing == Standing.DEAD and operation.provider_id is None
+    if not (isinstance(news, Succeeded) and operation.kind == OperationKind.PURCHASE and dead):
+        return
+    halt(scene.session, operation.provider_account, "a purchase held for dead was accepted", scene.now)
+    scene.batch.event(
+        scene.subscription, "operation.contradicted", operation=operation.id.hex, provider_id=news.provider_id
+    )

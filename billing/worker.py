@@ -1,0 +1,23 @@
+"""The life of a process that only works: clock and loops, until it is told to stop."""
+
+import signal
+import threading
+from types import FrameType
+
+from billing.bootstrap import Wiring
+from billing.scheduler import Loops
+
+
+def work(wiring: Wiring, seconds: float) -> None:
+    """Run the loops every `seconds` until SIGTERM or SIGINT; batches that are under way are finished."""
+    stop = threading.Event()
+
+    def asked(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (the signature of a signal handler)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, asked)
+    signal.signal(signal.SIGINT, asked)
+    loops = Loops(wiring)
+    loops.start(seconds)
+    stop.wait()
+    loops.stop()

@@ -1,0 +1,108 @@
+"""Settings: defaults under a file under the environment. Read by the root and the entry points only."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+DEFAULTS = Path(__file__).parent / "defaults.toml"
+CONFIG_FILE = "BILLING_CONFIG_FILE"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class DatabaseSettings(_Section):
+    """`url` is `sqlite:///FILE` or `postgresql+psycopg://...`."""
+
+    url: str
+
+
+class VaultSettings(_Section):
+    """Where the key file lies; made by `billing vault init`."""
+
+    key_file: Path
+
+
+class ApiSettings(_Section):
+    """Where the API listens; loopback unless told otherwise. `threads` serve requests side by side."""
+
+    host: str
+    port: int = Field(ge=0, le=65535)
+    threads: int = Field(ge=1, le=200)
+
+
+class SellerSettings(_Section):
+    """The seller's IANA zone: invoices are dated by it."""
+
+    zone: str
+
+
+class LoopSettings(_Section):
+    """How often the clock pokes the loops, in seconds."""
+
+    seconds: float = Field(gt=0, le=3600)
+
+
+class ProviderAccountSettings(_Section):
+    """One account at a provider. The password comes from `password_env` or, first, from `password_file`.
+
+    `deadline_seconds` is the whole life of one call; `window` how many may be in flight at once.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
+    generation: Literal["rest"]
+    base_url: str
+    username: str
+    password_env: str | None = None
+    password_file: Path | None = None
+    deadline_seconds: float = Field(default=65.0, gt=0, le=120)
+    window: int = Field(default=64, ge=1, le=64)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BILLING_", env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
+    )
+
+    database: DatabaseSettings
+    vault: VaultSettings
+    api: ApiSettings
+    seller: SellerSettings
+    loops: LoopSettings
+    provider_accounts: list[ProviderAccountSettings]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the interface; no .env file is read)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the interface; accounts name their files)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then the named file, then the defaults."""
+        named = os.environ.get(CONFIG_FILE)
+        files = [Path(named)] if named else []
+        tomls = [TomlConfigSettingsSource(settings_cls, toml_file=path) for path in (*files, DEFAULTS)]
+        return init_settings, env_settings, *tomls
+
+
+def load_settings() -> Settings:
+    """The settings in force. Raises `FileNotFoundError` for a named file that is not there, and pydantic's
+    `ValidationError` or `tomllib.TOMLDecodeError` for one that is wrong.
+    """
+    named = os.environ.get(CONFIG_FILE)
+    if named and not Path(named).is_file():
+        raise FileNotFoundError(named)
+    return Settings()  # type: ignore[call-arg]  # every field comes from the sources

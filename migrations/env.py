@@ -1,0 +1,44 @@
+"""How a migration runs: on the engine it is handed, with our column types written as plain SQLAlchemy."""
+
+from typing import Any, Literal
+
+from alembic import context
+from sqlalchemy import JSON
+from sqlmodel import SQLModel
+from sqlmodel.sql.sqltypes import AutoString
+
+from billing.store import accounts, audit, customers, invoices, ledger, operations, outbox, periods, plans, runs
+from billing.store import subscriptions as subscriptions
+from billing.store.engine import UtcInstant
+
+MODELS = (accounts, audit, customers, invoices, ledger, operations, outbox, periods, plans, runs, subscriptions)
+
+
+def render(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:
+    if kind != "type":
+        return False
+    if isinstance(item, UtcInstant):
+        return "sa.DateTime(timezone=True)"
+    if isinstance(item, AutoString):
+        return f"sa.String(length={item.length})" if item.length else "sa.String()"
+    if isinstance(item, JSON):
+        autogen_context.imports.add("from sqlalchemy.dialects import postgresql")
+        return "sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')"
+    return False
+
+
+def run() -> None:
+    engine = context.config.attributes["engine"]
+    with engine.connect() as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=SQLModel.metadata,
+            render_item=render,
+            render_as_batch=connection.dialect.name == "sqlite",
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+        connection.commit()
+
+
+run()

@@ -1,0 +1,147 @@
+"""When a declined charge is tried again, and when trying ends (billing rules, section 8)."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from billing.domain.dunning import LADDER, TERMINAL_DAY, Ladder, next_attempt_at, next_local_morning, terminal_at
+from billing.domain.errors import Invalid
+from billing.domain.periods import instant_of, jitter, local_date
+
+STOCKHOLM = "Europe/Stockholm"
+KEY = UUID("0190c0de-0000-7000-8000-000000000001")
+DECLINED_AT = datetime(2027, 3, 31, 4, 30, tzinfo=UTC)  # 06:30 in Stockholm
+
+
+def attempts(declined_at: datetime, zone: str, ladder: Ladder | None = None) -> list[datetime]:
+    """Every attempt of a ladder on which each is made when it is due."""
+    made: list[datetime] = []
+    last = declined_at
+    while due := next_attempt_at(ladder or Ladder(), len(made), declined_at, last, zone, KEY):
+        made.append(due)
+        last = due
+    return made
+
+
+# declined Mar 31   Apr 1   Apr 3   Apr 7          Apr 14                 Apr 21
+#          |--------|-------|-------|--------------|----------------------| terminal
+#          day 0    +1      +3      +7             +14                    +21
+def test_a_decline_on_31_march_is_tried_on_1_3_7_and_14_april_and_ends_on_the_21st() -> None:
+    days = [local_date(at, STOCKHOLM) for at in attempts(DECLINED_AT, STOCKHOLM)]
+    assert days == [date(2027, 4, 1), date(2027, 4, 3), date(2027, 4, 7), date(2027, 4, 14)]
+    assert terminal_at(Ladder(), DECLINED_AT, STOCKHOLM) == datetime(2027, 4, 21, 8, tzinfo=UTC)
+
+
+def test_the_default_ladder_is_1_3_7_14_and_21() -> None:
+    assert (LADDER, TERMINAL_DAY) == ((1, 3, 7, 14), 21)
+    assert Ladder() == Ladder(LADDER, TERMINAL_DAY)
+
+
+def test_an_attempt_is_made_within_half_an_hour_after_10_local() -> None:
+    for at in attempts(DECLINED_AT, STOCKHOLM):
+        ten = instant_of(local_date(at, STOCKHOLM), time(10), STOCKHOLM)
+        assert at - ten == jitter(KEY, 1800)
+        assert timedelta(0) <= at - ten < timedelta(minutes=30)
+
+
+def test_the_attempts_of_many_customers_spread_over_half_an_hour_and_no_more() -> None:
+    ten = datetime(2027, 4, 1, 8, tzinfo=UTC)
+    due = [next_attempt_at(Ladder(), 0, DECLINED_AT, DECLINED_AT, STOCKHOLM, UUID(int=i)) for i in range(500)]
+    assert {(at - ten) // timedelta(minutes=1) for at in due if at} == set(range(30))
+
+
+def test_a_used_up_ladder_has_no_next_attempt() -> None:
+    assert next_attempt_at(Ladder(), 4, DECLINED_AT, DECLINED_AT, STOCKHOLM, KEY) is None
+
+
+# declined Mar 31 20:00      Apr 1 10:00 is 14 h later      Apr 2 10:00
+def test_less_than_20_hours_after_the_last_attempt_moves_to_the_next_local_10_00() -> None:
+    declined_at = datetime(2027, 3, 31, 18, tzinfo=UTC)
+    due = next_attempt_at(Ladder(), 0, declined_at, declined_at, STOCKHOLM, KEY)
+    assert due == datetime(2027, 4, 2, 8, tzinfo=UTC) + jitter(KEY, 1800)
+
+
+# the customer tried by hand on Apr 3 at 00:05; the ladder would try on Apr 3 at 10:00
+def test_an_attempt_on_the_same_local_day_moves_to_the_next_day() -> None:
+    by_hand_at = datetime(2027, 4, 2, 22, 5, tzinfo=UTC)
+    due = next_attempt_at(Ladder(), 1, DECLINED_AT, by_hand_at, STOCKHOLM, KEY)
+    assert due is not None
+    assert local_date(due, STOCKHOLM) == date(2027, 4, 4)
+
+
+# the service stood still from Apr 1 to Apr 9: step 1 (Apr 3) is long past
+def test_a_late_ladder_goes_on_after_the_last_attempt_and_not_in_the_past() -> None:
+    last_at = datetime(2027, 4, 9, 8, 10, tzinfo=UTC)
+    due = next_attempt_at(Ladder(), 1, DECLINED_AT, last_at, STOCKHOLM, KEY)
+    assert due == datetime(2027, 4, 10, 8, tzinfo=UTC) + jitter(KEY, 1800)
+
+
+def test_no_attempt_is_made_on_or_after_the_terminal_day() -> None:
+    last_at = datetime(2027, 4, 20, 9, tzinfo=UTC)
+    assert next_attempt_at(Ladder(), 3, DECLINED_AT, last_at, STOCKHOLM, KEY) is None
+
+
+# declined Mar 27    Mar 28: clocks go forward; 10:00 is 08:00Z from then on
+def test_the_ladder_keeps_10_local_across_a_clock_change() -> None:
+    declined_at = datetime(2027, 3, 26, 5, 30, tzinfo=UTC)
+    hours = [(at - jitter(KEY, 1800)).hour for at in attempts(declined_at, STOCKHOLM)]
+    assert hours == [9, 8, 8, 8]
+
+
+# 23:30Z on Mar 31 is already Apr 1 in Stockholm and still Mar 31 in New York
+def test_days_count_from_the_local_day_of_the_decline() -> None:
+    declined_at = datetime(2027, 3, 31, 23, 30, tzinfo=UTC)
+    assert local_date(attempts(declined_at, STOCKHOLM)[1], STOCKHOLM) == date(2027, 4, 4)
+    assert local_date(attempts(declined_at, "America/New_York")[1], "America/New_York") == date(2027, 4, 3)
+
+
+def test_a_plan_may_have_its_own_ladder() -> None:
+    ladder = Ladder((2, 5), 10)
+    days = [local_date(at, STOCKHOLM) for at in attempts(DECLINED_AT, STOCKHOLM, ladder)]
+    assert days == [date(2027, 4, 2), date(2027, 4, 5)]
+    assert local_date(terminal_at(ladder, DECLINED_AT, STOCKHOLM), STOCKHOLM) == date(2027, 4, 10)
+
+
+def test_a_ladder_without_steps_ends_without_an_attempt() -> None:
+    assert attempts(DECLINED_AT, STOCKHOLM, Ladder((), 7)) == []
+
+
+@pytest.mark.parametrize(("days", "terminal"), [((0, 3), 7), ((3, 3), 7), ((5, 3), 7), ((1, 7), 7), ((), 0)])
+def test_a_ladder_that_does_not_rise_is_refused(days: tuple[int, ...], terminal: int) -> None:
+    with pytest.raises(Invalid, match="must rise"):
+        Ladder(days, terminal)
+
+
+def test_a_step_below_zero_is_refused() -> None:
+    with pytest.raises(Invalid, match="-1 dunning attempts"):
+        next_attempt_at(Ladder(), -1, DECLINED_AT, DECLINED_AT, STOCKHOLM, KEY)
+
+
+@pytest.mark.parametrize(("hour_utc", "day"), [(7, 31), (9, 1)])
+def test_a_suspended_token_is_read_on_the_next_local_morning(hour_utc: int, day: int) -> None:
+    morning = next_local_morning(datetime(2027, 3, 31, hour_utc, tzinfo=UTC), STOCKHOLM, KEY)
+    assert local_date(morning, STOCKHOLM).day == day
+    assert morning.hour == 8
+
+
+def test_the_next_morning_is_strictly_later() -> None:
+    morning = next_local_morning(DECLINED_AT, STOCKHOLM, KEY)
+    assert next_local_morning(morning, STOCKHOLM, KEY) == morning + timedelta(days=1)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.datetimes(datetime(1993, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # made aware here
+    st.sampled_from([STOCKHOLM, "Pacific/Apia", "Pacific/Kiritimati", "America/Sao_Paulo", "Australia/Lord_Howe"]),
+)
+def test_attempts_lie_20_hours_and_a_local_day_apart_and_before_the_end(declined_at: datetime, zone: str) -> None:
+    made = [declined_at, *attempts(declined_at, zone)]
+    for earlier, later in pairwise(made):
+        assert later - earlier >= timedelta(hours=20)
+        assert local_date(later, zone) != local_date(earlier, zone)
+    assert len(made) == 5
+    assert made[-1] < terminal_at(Ladder(), declined_at, zone)

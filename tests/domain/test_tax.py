@@ -1,0 +1,89 @@
+"""Tax inside and on top of amounts, and shared out over the lines of one rate."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from billing.domain.errors import Invalid
+from billing.domain.money import split
+from billing.domain.tax import shown_rate, tax_by_rate_group, tax_included, tax_on_net
+
+
+@pytest.mark.parametrize(
+    ("gross", "rate", "tax"),
+    [
+        (1990, 2500, 398),
+        (1490, 1200, 160),
+        (745, 1200, 80),
+        (490, 2500, 98),
+        (2990, 2500, 598),
+        (3160, 2500, 632),
+        (62, 1900, 10),
+        (730, 2500, 146),
+        (1, 10_000, 1),  # the half goes up
+        (-1490, 1200, -160),
+        (2990, 0, 0),
+        (0, 2500, 0),
+    ],
+)
+def test_the_tax_inside_a_gross_amount(gross: int, rate: int, tax: int) -> None:
+    assert tax_included(gross, rate) == tax
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**8), st.integers(0, 10_000))
+def test_the_tax_meets_the_providers_own_formula_within_half_a_unit(gross: int, rate: int) -> None:
+    theirs = gross - Fraction(gross * 10_000, 10_000 + rate)
+    assert abs(tax_included(gross, rate) - theirs) <= Fraction(1, 2)
+
+
+def test_the_tax_of_a_rate_group_is_shared_so_that_four_credit_notes_sum_to_the_invoice() -> None:
+    nets = [6833, 6833, 5750, 8500]
+    taxes = tax_by_rate_group(nets, 2000)
+    assert taxes == [1367, 1366, 1150, 1700]
+    assert (sum(taxes), sum(nets) + sum(taxes)) == (5583, 33499)
+    assert [net + tax for net, tax in zip(nets, taxes, strict=True)] == [8200, 8199, 6900, 10200]
+
+
+def test_tax_on_a_net_amount_rounds_half_up() -> None:
+    assert tax_on_net(27916, 2000) == 5583
+    assert tax_on_net(50, 100) == 1
+    assert tax_on_net(-50, 100) == -1
+
+
+def test_a_group_without_lines_has_no_tax() -> None:
+    assert tax_by_rate_group([], 2000) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(-(10**6), 10**7), min_size=1, max_size=8), st.integers(0, 10_000))
+def test_the_taxes_of_a_group_sum_to_the_tax_of_the_group(nets: list[int], rate: int) -> None:
+    taxes = tax_by_rate_group(nets, rate)
+    assert sum(taxes) == tax_on_net(sum(nets), rate)
+
+
+@pytest.mark.parametrize("rate", [0, 600, 1200, 2500])
+def test_no_line_of_a_group_is_off_its_own_tax_by_more_than_one_unit(rate: int) -> None:
+    nets = [6833, 6833, 5750, 8500, 1, 99]
+    for net, tax in zip(nets, tax_by_rate_group(nets, rate), strict=True):
+        assert abs(tax - Fraction(net * rate, 10_000)) <= 1
+
+
+@pytest.mark.parametrize("rate", [-1, 10_001])
+def test_a_rate_outside_0_to_100_percent_is_refused(rate: int) -> None:
+    for tax in (tax_included, tax_on_net):
+        with pytest.raises(Invalid, match="outside 0 to 10000"):
+            tax(100, rate)
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"), [(2500, "25 %"), (550, "5.5 %"), (1234, "12.34 %"), (0, "0 %"), (1000, "10 %"), (5, "0.05 %")]
+)
+def test_a_rate_is_shown_as_people_read_it(rate: int, text: str) -> None:
+    assert shown_rate(rate) == text
+
+
+def test_a_discount_is_split_over_lines_by_largest_remainder() -> None:
+    assert split(-100, [1990, 1490, 490]) == [-50, -38, -12]
