@@ -86,10 +86,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to be made now. `amount`, `currency` and the references are what the answer is compared with.
-
-    `seconds` is the time left until the operation's deadline, measured by the network stage from hand-over.
-    """
+    """One request to be made now. `amount`, `currency` and the references are what the answer is compared with."""
 
     operation_id: UUID
     kind: OperationKind

@@ -10,9 +10,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from billing.bootstrap import Wiring
-from billing.store import invoices as invoice_store
-from billing.store import operations as operation_store
-from billing.store import subscriptions as subscription_store
+from billing.store.runs import Due, due_from
 from billing.use_cases.exhaust import exhaust
 from billing.use_cases.operate import operate
 from billing.use_cases.reconcile import reconcile
@@ -34,9 +32,9 @@ class Loops:
 
     def renew(self) -> int:
         """Open what opens now and close what has run out; returns how much was found."""
-        wiring, found = self._wiring, 0
+        wiring = self._wiring
         now = wiring.clock.now()
-        found += renew(wiring.database, wiring.ids, now, wiring.passed).seen
+        found = renew(wiring.database, wiring.ids, now, wiring.passed).seen
         while not self._stopping.is_set() and (closed := exhaust(wiring.database, wiring.ids, now)):
             found += closed
         return found
@@ -44,29 +42,35 @@ class Loops:
     def operate(self) -> int:
         """Send what is due and ask about what is not known; returns how many rows were claimed."""
         claimed = 0
-        while not self._stopping.is_set():
-            found = operate(self._sending) + reconcile(self._sending)
-            if not found:
-                break
+        while not self._stopping.is_set() and (found := operate(self._sending) + reconcile(self._sending)):
             claimed += found
         return claimed
 
     def until_idle(self) -> int:
         """One pass of all loops until nothing is due; returns how much was found."""
         total = 0
-        while not self._stopping.is_set() and (found := self.renew() + self.operate()):
+        while not self._stopping.is_set() and (found := self._round()):
             total += found
         return total
 
+    def _round(self) -> int:
+        """Each loop once, and only where a look at the due rows says that it would find something."""
+        now, due = self._wiring.clock.now(), self._due()
+        found = self.renew() if _reached(due.period, now) or _reached(due.exhausted, now) else 0
+        # A renewal plans purchases that are due at once, so that its find is reason enough to look.
+        if found or _reached(due.planned, now) or _reached(due.leased, now):
+            found += operate(self._sending)
+        if _reached(due.asked, now) or _reached(due.leased, now):
+            found += reconcile(self._sending)
+        return found
+
     def next_due_at(self) -> datetime | None:
         """The earliest instant at which anything of this database becomes due, in UTC."""
+        return self._due().first()
+
+    def _due(self) -> Due:
         with self._wiring.database.tx() as session:
-            found = (
-                subscription_store.next_due_at(session),
-                operation_store.next_due_at(session),
-                invoice_store.next_exhausts_at(session),
-            )
-        return min((at for at in found if at is not None), default=None)
+            return due_from(session)
 
     def start(self, seconds: float) -> None:
         """Poke the loops every `seconds`, the first time at once."""
@@ -91,3 +95,7 @@ class Loops:
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=True)
             self._scheduler = None
+
+
+def _reached(at: datetime | None, now: datetime) -> bool:
+    return at is not None and at <= now

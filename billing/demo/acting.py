@@ -35,7 +35,9 @@ def _cancel_now(stage: Stage, action: Action, customer_id: str) -> None:
 
 
 def _cancel_and_refund(stage: Stage, action: Action, customer_id: str) -> None:
-    unshipped = [{"article_number": action.article_number, "quantity": action.quantity}] if action.article_number else []
+    unshipped = (
+        [{"article_number": action.article_number, "quantity": action.quantity}] if action.article_number else []
+    )
     _cancel(stage, action, customer_id, {"at": "now", "credit": "refund", "unshipped": unshipped})
 
 

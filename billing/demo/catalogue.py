@@ -48,6 +48,11 @@ class Customer:
     fault: str
 
     @property
+    def part(self) -> str:
+        """What this customer is in the story for: the fault at the start, else how the token behaves."""
+        return self.fault.partition("_")[0] or self.behaviour
+
+    @property
     def starts_at(self) -> datetime | None:
         """Local midnight of `starts_on`, aware."""
         return datetime.combine(self.starts_on, time.min, ZoneInfo(self.zone)) if self.starts_on else None

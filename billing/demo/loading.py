@@ -14,9 +14,7 @@ from billing.demo.provider import Provider
 _THREADS = 4
 
 
-def load(
-    api: Caller, provider: Provider, account: str, catalogue: Catalogue, handed_in: Callable[[], None]
-) -> None:
+def load(api: Caller, provider: Provider, account: str, catalogue: Catalogue, handed_in: Callable[[], None]) -> None:
     """Hand in what is not there yet; `handed_in` is told of each customer. Raises UnexpectedAnswer."""
     price_ids = _hand_in_prices(api, catalogue)
 
@@ -63,9 +61,7 @@ def _hand_in_price(api: Caller, price: Price, plan: Plan, plan_id: str) -> str:
     return str(api.post("/v1/prices", body, f"demo/price/{price.plan}/{price.country}")["id"])
 
 
-def _hand_in_customer(
-    api: Caller, provider: Provider, account: str, customer: Customer, what: tuple[str, str]
-) -> None:
+def _hand_in_customer(api: Caller, provider: Provider, account: str, customer: Customer, what: tuple[str, str]) -> None:
     currency, price_id = what
     names = ("reference", "name", "email", "country", "zone", "locale")
     body = {name: getattr(customer, name) for name in names}
@@ -78,9 +74,7 @@ def _hand_in_customer(
     api.post("/v1/subscriptions", subscription, f"demo/subscription/{customer.reference}")
 
 
-def _first_token(
-    api: Caller, provider: Provider, account: str, customer: Customer, where: tuple[str, str]
-) -> str:
+def _first_token(api: Caller, provider: Provider, account: str, customer: Customer, where: tuple[str, str]) -> str:
     customer_id, currency = where
     token = provider.sign_up(customer, currency, customer.behaviour, customer.reference)
     if customer.fault:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, update
+from sqlalchemy import CheckConstraint, Index, LargeBinary, bindparam, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.store.bulk import table_of
@@ -56,6 +56,9 @@ class StoredToken(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcInstant)
 
 
+_TOKENS = select(StoredToken).where(col(StoredToken.id).in_(bindparam("ids", expanding=True)))
+
+
 def customer_by_reference(session: Session, reference: str) -> Customer | None:
     return session.exec(select(Customer).where(Customer.reference == reference)).first()
 
@@ -66,8 +69,7 @@ def tokens_of(session: Session, customer_id: UUID) -> Sequence[StoredToken]:
 
 
 def tokens_by_id(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredToken]:
-    rows = session.exec(select(StoredToken).where(col(StoredToken.id).in_(ids))).all()
-    return {row.id: row for row in rows}
+    return {row.id: row for row in session.exec(_TOKENS, params={"ids": list(set(ids))})} if ids else {}
 
 
 def token_with_index(session: Session, account: str, version: int, index: bytes) -> StoredToken | None:

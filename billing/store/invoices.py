@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, func, text, update
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, bindparam, text, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.domain.invoicing import InvoiceStatus
+from billing.domain.periods import local_date
 from billing.domain.pricing import CreditRule, Recognize
 from billing.store.bulk import table_of
 from billing.store.engine import UtcInstant, one_of
@@ -168,10 +170,25 @@ class Series(SQLModel, table=True):
     last_date: date | None = None
 
 
+_BY_ID = (
+    select(Invoice)
+    .where(col(Invoice.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(Invoice.id))
+    .with_for_update()
+)
+_LINES = (
+    select(InvoiceLine)
+    .where(col(InvoiceLine.invoice_id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(InvoiceLine.invoice_id), col(InvoiceLine.position))
+)
+
+
 def locked(session: Session, ids: Sequence[UUID]) -> dict[UUID, Invoice]:
     """Lock these invoices in id order."""
-    query = select(Invoice).where(col(Invoice.id).in_(set(ids))).order_by(col(Invoice.id)).with_for_update()
-    return {row.id: row for row in session.exec(query.execution_options(populate_existing=True))}
+    if not ids:
+        return {}
+    rows = session.exec(_BY_ID, params={"ids": list(set(ids))}, execution_options={"populate_existing": True})
+    return {row.id: row for row in rows}
 
 
 def open_invoices(session: Session, subscription_ids: Sequence[UUID]) -> dict[UUID, list[Invoice]]:
@@ -193,13 +210,8 @@ def in_arrears(invoices: Sequence[Invoice]) -> list[Invoice]:
 
 
 def lines_of(session: Session, invoice_ids: Sequence[UUID]) -> dict[UUID, list[InvoiceLine]]:
-    query = (
-        select(InvoiceLine)
-        .where(col(InvoiceLine.invoice_id).in_(invoice_ids))
-        .order_by(col(InvoiceLine.invoice_id), col(InvoiceLine.position))
-    )
     found: dict[UUID, list[InvoiceLine]] = {}
-    for row in session.exec(query):
+    for row in session.exec(_LINES, params={"ids": list(invoice_ids)}):
         found.setdefault(row.invoice_id, []).append(row)
     return found
 
@@ -228,27 +240,27 @@ def exhausted(session: Session, now: datetime, limit: int) -> Sequence[tuple[UUI
     return session.exec(query).all()
 
 
-def next_exhausts_at(session: Session) -> datetime | None:
-    query = select(func.min(Invoice.exhausts_at)).where(Invoice.status == InvoiceStatus.OPEN.value)
-    return session.exec(query).one()
+def exhausted_from() -> Any:
+    """As a subquery: the earliest instant at which the dunning of an open invoice has run out."""
+    due = (col(Invoice.exhausts_at).is_not(None), col(Invoice.status) == InvoiceStatus.OPEN.value)
+    at = col(Invoice.exhausts_at)
+    return select(at).where(*due).order_by(at).limit(1).scalar_subquery()
 
 
-def take_numbers(session: Session, series_id: str, count: int, issue_date: date) -> tuple[int, date]:
+def take_numbers(session: Session, series_id: str, count: int, now: datetime) -> tuple[int, date]:
     """Take `count` numbers in a row: `(the first, the issue date)`; dates never run backwards against numbers.
 
-    Call it last in the transaction: the counter's row lock is what makes the series gapless, and everybody waits
-    for it (billing rules, section 10).
+    The date is the seller's local one, whatever the customer's zone. Call it last in the transaction: the counter's
+    row lock is what makes the series gapless, and everybody waits for it (billing rules, section 10).
     """
     table = table_of(Series)
-    row = session.execute(
-        update(table)
-        .where(table.c.id == series_id)
-        .values(next=table.c.next + count)
-        .returning(table.c.next, table.c.last_date)
-    ).one()
-    dated = max(issue_date, row.last_date) if row.last_date else issue_date
-    session.execute(update(table).where(table.c.id == series_id).values(last_date=dated))
-    return row.next - count, dated
+    bumped = update(table).where(table.c.id == series_id).values(next=table.c.next + count)
+    row = session.execute(bumped.returning(table.c.next, table.c.last_date, table.c.zone)).one()
+    today = local_date(now, row.zone)
+    if row.last_date is not None and row.last_date >= today:
+        return row.next - count, row.last_date
+    session.execute(update(table).where(table.c.id == series_id).values(last_date=today))
+    return row.next - count, today
 
 
 def of_period(session: Session, period_id: UUID) -> Invoice | None:

@@ -6,12 +6,11 @@ With its number an invoice enters the books: the opening posting is made here an
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlmodel import Session, select
+from sqlmodel import Session
 
 from billing.domain.ledger import postings_for_opening
-from billing.domain.periods import local_date
 from billing.store.batch import Batch
-from billing.store.invoices import Invoice, InvoiceLine, Series, lines_of, take_numbers
+from billing.store.invoices import Invoice, InvoiceLine, lines_of, take_numbers
 
 INVOICES = "invoice"
 CREDIT_NOTES = "credit_note"
@@ -26,7 +25,7 @@ def number_invoices(session: Session, batch: Batch, invoices: Sequence[Invoice])
     if not unnumbered:
         return
     lines = lines_of(session, [invoice.id for invoice in unnumbered])
-    first, issue_date = take_numbers(session, INVOICES, len(unnumbered), seller_date(session, INVOICES, batch.now))
+    first, issue_date = take_numbers(session, INVOICES, len(unnumbered), batch.now)
     for offset, invoice in enumerate(unnumbered):
         invoice.series_id, invoice.number, invoice.issue_date = INVOICES, first + offset, issue_date
         _open_books(batch, invoice, lines.get(invoice.id, []))
@@ -34,13 +33,7 @@ def number_invoices(session: Session, batch: Batch, invoices: Sequence[Invoice])
 
 def number_credit_note(session: Session, now: datetime) -> tuple[int, date]:
     """The next credit note number and its issue date."""
-    return take_numbers(session, CREDIT_NOTES, 1, seller_date(session, CREDIT_NOTES, now))
-
-
-def seller_date(session: Session, series_id: str, now: datetime) -> date:
-    """The seller's local date, which documents carry whatever the customer's zone is."""
-    zone = session.exec(select(Series.zone).where(Series.id == series_id)).one()
-    return local_date(now, zone)
+    return take_numbers(session, CREDIT_NOTES, 1, now)
 
 
 def _open_books(batch: Batch, invoice: Invoice, lines: Sequence[InvoiceLine]) -> None:

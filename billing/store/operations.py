@@ -8,16 +8,26 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, and_, func, or_, text, update
+from sqlalchemy import (
+    CheckConstraint,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    and_,
+    bindparam,
+    or_,
+    text,
+    update,
+)
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.domain.operations import CLAIMS_MAX, Authorization, OperationKind, OperationStatus, Standing, Trigger
-from billing.store.bulk import table_of
 from billing.store.engine import JSONX, UtcInstant, one_of
 
 _ONE_LIVE = "kind = 'purchase' AND standing = 'live'"
 _PLANNED = "status = 'planned' AND due_at IS NOT NULL"
 _OPEN_QUESTION = "next_check_at IS NOT NULL"
+_LEASED = "lease_until IS NOT NULL"
 _MAKES_AN_ID = "provider_id IS NOT NULL AND kind IN ('purchase', 'capture', 'refund')"
 
 
@@ -54,6 +64,7 @@ class Operation(SQLModel, table=True):
             sqlite_where=text(_OPEN_QUESTION),
             postgresql_where=text(_OPEN_QUESTION),
         ),
+        Index("ix_operations_leased", "lease_until", sqlite_where=text(_LEASED), postgresql_where=text(_LEASED)),
         Index(
             "ix_operations_provider_id",
             "provider_account",
@@ -140,46 +151,63 @@ class Observation(SQLModel, table=True):
 
 def claim_planned(session: Session, now: datetime, lease: tuple[UUID, datetime], limit: int) -> Sequence[Operation]:
     """Lease up to `limit` planned operations due at `now`; a row leased or locked elsewhere is left alone."""
-    due = and_(
-        col(Operation.status) == OperationStatus.PLANNED.value,
-        col(Operation.due_at).is_not(None),
-        col(Operation.due_at) <= now,
-    )
-    return _claim(session, due, col(Operation.due_at), now, lease, limit)
+    return _claim(session, _CLAIM_PLANNED, now, lease, limit)
 
 
 def claim_unanswered(session: Session, now: datetime, lease: tuple[UUID, datetime], limit: int) -> Sequence[Operation]:
     """Lease up to `limit` operations whose outcome must be asked about at `now`."""
-    due = and_(col(Operation.next_check_at).is_not(None), col(Operation.next_check_at) <= now)
-    return _claim(session, due, col(Operation.next_check_at), now, lease, limit)
+    return _claim(session, _CLAIM_UNANSWERED, now, lease, limit)
 
 
 def _claim(
-    session: Session, due: Any, order: Any, now: datetime, lease: tuple[UUID, datetime], limit: int
+    session: Session, statement: Any, now: datetime, lease: tuple[UUID, datetime], limit: int
 ) -> Sequence[Operation]:
-    table = table_of(Operation)
+    owner, until = lease
+    values = {"at": now, "most": limit, "new_owner": owner, "new_until": until}
+    options = {"synchronize_session": False, "populate_existing": True}
+    return sorted(session.scalars(statement, values, execution_options=options), key=lambda operation: operation.id)
+
+
+def _claim_statement(due: Any, order: Any) -> Any:
+    """Select, lock and lease in one statement that hands the rows back; rows locked elsewhere are skipped."""
     account_runs = text(
         "NOT EXISTS (SELECT 1 FROM provider_accounts a"
         " WHERE a.name = operations.provider_account AND a.halted_at IS NOT NULL)"
     )
-    free = or_(col(Operation.lease_until).is_(None), col(Operation.lease_until) <= now)
-    ids = session.exec(
+    free = or_(col(Operation.lease_until).is_(None), col(Operation.lease_until) <= bindparam("at"))
+    chosen = (
         select(Operation.id)
         .where(due, free, account_runs)
         .order_by(order, col(Operation.id))
-        .limit(limit)
+        .limit(bindparam("most"))
         .with_for_update(skip_locked=True)
-    ).all()
-    if not ids:
-        return ()
-    owner, until = lease
-    session.execute(
-        update(table)
-        .where(table.c.id.in_(ids))
-        .values(lease_owner=owner, lease_until=until, epoch=table.c.epoch + 1, claims=table.c.claims + 1)
     )
-    query = select(Operation).where(col(Operation.id).in_(ids)).order_by(order, col(Operation.id))
-    return session.exec(query.execution_options(populate_existing=True)).all()
+    return (
+        update(Operation)
+        .where(col(Operation.id).in_(chosen.scalar_subquery()))
+        .values(
+            lease_owner=bindparam("new_owner"),
+            lease_until=bindparam("new_until"),
+            epoch=col(Operation.epoch) + 1,
+            claims=col(Operation.claims) + 1,
+        )
+        .returning(Operation)
+    )
+
+
+# Statements are built once: building one costs as much as running it.
+_CLAIM_PLANNED = _claim_statement(
+    and_(
+        col(Operation.status) == OperationStatus.PLANNED.value,
+        col(Operation.due_at).is_not(None),
+        col(Operation.due_at) <= bindparam("at"),
+    ),
+    col(Operation.due_at),
+)
+_CLAIM_UNANSWERED = _claim_statement(
+    and_(col(Operation.next_check_at).is_not(None), col(Operation.next_check_at) <= bindparam("at")),
+    col(Operation.next_check_at),
+)
 
 
 def claimed_too_often(operation: Operation) -> bool:
@@ -187,28 +215,50 @@ def claimed_too_often(operation: Operation) -> bool:
     return operation.status == OperationStatus.PLANNED.value and operation.claims > CLAIMS_MAX
 
 
+_BY_ID = (
+    select(Operation).where(col(Operation.id).in_(bindparam("ids", expanding=True))).order_by(col(Operation.id))
+).with_for_update()
+_OF_INVOICES = (
+    select(Operation).where(col(Operation.invoice_id).in_(bindparam("ids", expanding=True))).order_by(col(Operation.id))
+)
+_OF_INVOICES_LOCKED = _OF_INVOICES.with_for_update()
+_FRESH = {"populate_existing": True}
+
+
 def locked(session: Session, ids: Sequence[UUID]) -> dict[UUID, Operation]:
     """Lock these operations in id order."""
-    query = select(Operation).where(col(Operation.id).in_(set(ids))).order_by(col(Operation.id)).with_for_update()
-    return {row.id: row for row in session.exec(query.execution_options(populate_existing=True))}
+    rows = session.exec(_BY_ID, params={"ids": list(set(ids))}, execution_options=_FRESH)
+    return {row.id: row for row in rows}
 
 
 def of_invoices(session: Session, invoice_ids: Sequence[UUID], *, lock: bool = False) -> Sequence[Operation]:
     """Every operation of these invoices, oldest first."""
-    query = select(Operation).where(col(Operation.invoice_id).in_(invoice_ids)).order_by(col(Operation.id))
     if lock:
-        query = query.with_for_update().execution_options(populate_existing=True)
-    return session.exec(query).all()
+        return session.exec(_OF_INVOICES_LOCKED, params={"ids": list(invoice_ids)}, execution_options=_FRESH).all()
+    return session.exec(_OF_INVOICES, params={"ids": list(invoice_ids)}).all()
 
 
-def next_due_at(session: Session) -> datetime | None:
-    """The earliest instant at which an operation may be sent or must be asked about."""
-    planned = select(func.min(Operation.due_at)).where(
-        Operation.status == OperationStatus.PLANNED.value, col(Operation.due_at).is_not(None)
+def planned_from() -> Any:
+    """As a subquery: the earliest instant at which an operation that nobody has claimed may be sent."""
+    planned = (col(Operation.status) == OperationStatus.PLANNED.value, col(Operation.due_at).is_not(None))
+    return _first(Operation.due_at, *planned, col(Operation.lease_until).is_(None))
+
+
+def asked_from() -> Any:
+    """As a subquery: the earliest instant at which an operation that nobody has claimed must be asked about."""
+    return _first(
+        Operation.next_check_at, col(Operation.next_check_at).is_not(None), col(Operation.lease_until).is_(None)
     )
-    asked = select(func.min(Operation.next_check_at)).where(col(Operation.next_check_at).is_not(None))
-    found = [at for at in (session.exec(planned).one(), session.exec(asked).one()) if at is not None]
-    return min(found) if found else None
+
+
+def leased_until() -> Any:
+    """As a subquery: when the earliest lease ends; whoever held it may have died."""
+    return _first(Operation.lease_until, col(Operation.lease_until).is_not(None))
+
+
+def _first(at: Any, *where: Any) -> Any:
+    # The first row of an index, not an aggregate: it costs the same however many rows are planned.
+    return select(at).where(*where).order_by(at).limit(1).scalar_subquery()
 
 
 def drop(operation: Operation, reason: str, now: datetime) -> None:

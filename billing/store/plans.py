@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy import CheckConstraint, UniqueConstraint, bindparam
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.domain.periods import Interval
@@ -91,6 +91,9 @@ class PriceItemRow(SQLModel, table=True):
     recognize: str = Field(max_length=16)
 
 
+_PLANS = select(Plan).where(col(Plan.id).in_(bindparam("ids", expanding=True)))
+
+
 def items_of(session: Session, price_ids: Sequence[UUID]) -> dict[UUID, tuple[PriceItem, ...]]:
     """The article lines of each price, in their order."""
     query = select(PriceItemRow).where(col(PriceItemRow.price_id).in_(price_ids)).order_by(col(PriceItemRow.position))
@@ -111,7 +114,7 @@ def items_of(session: Session, price_ids: Sequence[UUID]) -> dict[UUID, tuple[Pr
 
 
 def plans_by_id(session: Session, ids: Sequence[UUID]) -> dict[UUID, Plan]:
-    return {row.id: row for row in session.exec(select(Plan).where(col(Plan.id).in_(ids)))}
+    return {row.id: row for row in session.exec(_PLANS, params={"ids": list(set(ids))})}
 
 
 def prices_of(session: Session, plan_id: UUID) -> Sequence[Price]:

@@ -1,11 +1,16 @@
-"""Runs: one row per pass of the renewal loop that found something due."""
+"""Runs: one row per pass of the renewal loop that found something due; and when the next thing becomes due."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import Field, SQLModel
+from sqlalchemy import select
+from sqlmodel import Field, Session, SQLModel
 
 from billing.store.engine import UtcInstant
+from billing.store.invoices import exhausted_from
+from billing.store.operations import asked_from, leased_until, planned_from
+from billing.store.subscriptions import period_from
 
 
 class Run(SQLModel, table=True):
@@ -19,3 +24,27 @@ class Run(SQLModel, table=True):
     invoices_opened: int = 0
     subscriptions_ended: int = 0
     sent_to_review: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The earliest instants at which each kind of row becomes due; None where there is none."""
+
+    period: datetime | None
+    exhausted: datetime | None
+    planned: datetime | None
+    asked: datetime | None
+    leased: datetime | None
+
+    def first(self) -> datetime | None:
+        """The earliest of all."""
+        found = (self.period, self.exhausted, self.planned, self.asked, self.leased)
+        return min((at for at in found if at is not None), default=None)
+
+
+_EARLIEST = select(period_from(), exhausted_from(), planned_from(), asked_from(), leased_until())
+
+
+def due_from(session: Session) -> Due:
+    """What becomes due when, in one statement over the partial indexes."""
+    return Due(*session.execute(_EARLIEST).one())

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, func, text
+from sqlalchemy import CheckConstraint, Index, bindparam, text
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.domain.periods import Interval
@@ -74,10 +75,18 @@ def claim_due(session: Session, now: datetime, limit: int) -> Sequence[Subscript
     return session.exec(query).all()
 
 
+_BY_ID = (
+    select(Subscription)
+    .where(col(Subscription.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(Subscription.id))
+    .with_for_update()
+)
+
+
 def locked(session: Session, ids: Sequence[UUID]) -> dict[UUID, Subscription]:
     """Lock these subscriptions, always in id order: every writer locks subscription, then invoice, then operation."""
-    query = select(Subscription).where(col(Subscription.id).in_(set(ids))).order_by(col(Subscription.id))
-    return {row.id: row for row in session.exec(query.with_for_update().execution_options(populate_existing=True))}
+    rows = session.exec(_BY_ID, params={"ids": list(set(ids))}, execution_options={"populate_existing": True})
+    return {row.id: row for row in rows}
 
 
 def lock_shared(session: Session, ids: Sequence[UUID]) -> None:
@@ -86,11 +95,12 @@ def lock_shared(session: Session, ids: Sequence[UUID]) -> None:
     session.exec(query.with_for_update(read=True)).all()
 
 
-def next_due_at(session: Session) -> datetime | None:
-    """The earliest instant at which a period opens."""
-    query = select(func.min(Subscription.next_period_at)).where(
+def period_from() -> Any:
+    """As a subquery: the earliest instant at which a period opens."""
+    due = (
         col(Subscription.next_period_at).is_not(None),
         col(Subscription.review_reason).is_(None),
         col(Subscription.hold).is_(None),
     )
-    return session.exec(query).one()
+    at = col(Subscription.next_period_at)
+    return select(at).where(*due).order_by(at).limit(1).scalar_subquery()

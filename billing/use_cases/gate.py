@@ -144,7 +144,8 @@ def _refused(refusal: Refusal, now: datetime) -> PutBack | Withdrawn:
 
 def _look(session: Session, operations: Sequence[Operation]) -> list[tuple[Facts, OrderBook]]:
     """Lock the subscriptions (shared) and the operations, then read what the decision needs as it stands now."""
-    subscription_store.lock_shared(session, [op.subscription_id for op in operations])
+    if session.get_bind().dialect.name != "sqlite":
+        subscription_store.lock_shared(session, [op.subscription_id for op in operations])
     ops = operation_store.locked(session, [op.id for op in operations])
     book = read_order_book(session, list(ops.values()))
     tokens = tokens_by_id(session, [op.token_id for op in ops.values() if op.token_id is not None])

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from billing.domain.ids import Prefix, shown
@@ -13,6 +15,12 @@ from billing.store.invoices import CreditNoteLine, Invoice, InvoiceLine, credit_
 from billing.store.operations import Operation
 from billing.store.plans import Plan, plans_by_id
 from billing.store.subscriptions import Subscription
+
+# Built once: these run for every window.
+_IDS: Any = bindparam("ids", expanding=True)
+_SUBSCRIPTIONS = select(Subscription).where(col(Subscription.id).in_(_IDS))
+_OPERATIONS = select(Operation).where(col(Operation.id).in_(_IDS))
+_INVOICES = select(Invoice).where(col(Invoice.id).in_(_IDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +40,21 @@ def read_order_book(session: Session, operations: Sequence[Operation]) -> OrderB
     """Read what `operations` refer to."""
     invoice_ids = {op.invoice_id for op in operations}
     subscription_ids = {op.subscription_id for op in operations}
+    purchasing = {op.subscription_id for op in operations if op.kind == OperationKind.PURCHASE}
     acted_upon = {op_id for op in operations for op_id in (op.purchase_id, op.capture_id) if op_id is not None}
-    subscriptions = session.exec(select(Subscription).where(col(Subscription.id).in_(subscription_ids))).all()
-    others = session.exec(select(Operation).where(col(Operation.id).in_(acted_upon))).all() if acted_upon else ()
+    subscriptions = session.exec(_SUBSCRIPTIONS, params={"ids": list(subscription_ids)}).all()
+    others = session.exec(_OPERATIONS, params={"ids": list(acted_upon)}).all() if acted_upon else ()
     charging = [op.invoice_id for op in operations if op.kind in (OperationKind.PURCHASE, OperationKind.CAPTURE)]
     notes = [op.subject for op in operations if op.kind == OperationKind.REFUND]
-    invoices = session.exec(select(Invoice).where(col(Invoice.id).in_(invoice_ids))).all()
+    invoices = session.exec(_INVOICES, params={"ids": list(invoice_ids)}).all()
+    sold = [row.plan_id for row in subscriptions if row.id in purchasing]
     return OrderBook(
         {row.id: row for row in invoices},
         {row.id: row for row in subscriptions},
         {row.id: row for row in others},
         lines_of(session, charging) if charging else {},
         credit_note_lines(session, notes) if notes else {},
-        plans_by_id(session, list({row.plan_id for row in subscriptions})),
+        plans_by_id(session, sold) if sold else {},
     )
 
 

@@ -29,7 +29,7 @@ def reconcile(sending: Sending) -> int:
     lease = sending.lease(now)
     with sending.database.tx() as session:
         claimed = claim_unanswered(session, now, lease, sending.database.batch_size)
-        purchase_ids = _provider_ids(session, claimed)
+        purchase_ids = _provider_ids(session, claimed) if claimed else {}
     for name, window in windows(claimed, sending.accounts):
         _ask_window(sending, sending.accounts[name], window, lease[0], purchase_ids)
     return len(claimed)

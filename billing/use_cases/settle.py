@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from billing.domain.operations import OperationKind, OperationStatus, Standing, next_replay_at
@@ -64,6 +65,11 @@ class Settlement:
 
 
 BACKOFF_MAX = timedelta(hours=1)
+HTTP_CONFLICT = 409
+
+_WHOSE = select(Operation.id, Operation.subscription_id, Operation.invoice_id).where(
+    col(Operation.id).in_(bindparam("ids", expanding=True))
+)
 
 _OPEN = (OperationStatus.SENDING, OperationStatus.UNKNOWN, OperationStatus.NEEDS_OPERATOR)
 
@@ -103,8 +109,7 @@ def _scenes(
 ) -> dict[UUID, Scene]:
     """Lock everything concerned, subscriptions first, then invoices, then operations: the order of every writer."""
     wanted = [settlement.operation_id for settlement in settlements]
-    query = select(Operation.id, Operation.subscription_id, Operation.invoice_id).where(col(Operation.id).in_(wanted))
-    found = session.exec(query).all()
+    found = session.exec(_WHOSE, params={"ids": wanted}).all()
     subscriptions = subscription_store.locked(session, [row[1] for row in found])
     invoices = invoice_store.locked(session, [row[2] for row in found])
     by_invoice: dict[UUID, list[Operation]] = {}
@@ -155,6 +160,9 @@ def _apply(scene: Scene, operation: Operation, news: News) -> None:
         case Declined() if operation.kind == OperationKind.PURCHASE:
             operation.next_check_at, operation.settled_at = None, scene.now
             purchase_declined(scene, operation, news)
+        case Refused() if operation.sends > 1 and news.answer.http_status == HTTP_CONFLICT:
+            # A first conflict is our mistake; one that answers a repeat may be about the first send still going on.
+            _ask_again(scene, operation)
         case Declined() | Refused():
             _ask_a_person(scene, operation)
         case NotSent():

@@ -511,6 +511,13 @@ def upgrade() -> None:
         )
         batch_op.create_index("ix_operations_invoice", ["invoice_id"], unique=False)
         batch_op.create_index(
+            "ix_operations_leased",
+            ["lease_until"],
+            unique=False,
+            sqlite_where=sa.text("lease_until IS NOT NULL"),
+            postgresql_where=sa.text("lease_until IS NOT NULL"),
+        )
+        batch_op.create_index(
             "ix_operations_one_live_purchase",
             ["invoice_id"],
             unique=True,
@@ -658,6 +665,11 @@ def downgrade() -> None:
             "ix_operations_one_live_purchase",
             sqlite_where=sa.text("kind = 'purchase' AND standing = 'live'"),
             postgresql_where=sa.text("kind = 'purchase' AND standing = 'live'"),
+        )
+        batch_op.drop_index(
+            "ix_operations_leased",
+            sqlite_where=sa.text("lease_until IS NOT NULL"),
+            postgresql_where=sa.text("lease_until IS NOT NULL"),
         )
         batch_op.drop_index("ix_operations_invoice")
         batch_op.drop_index(

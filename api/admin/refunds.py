@@ -1,0 +1,200 @@
+"""Refunds by an operator: a credit note now, its payment by the loops; whoever wants may wait a little for that."""
+
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Annotated
+
+from litestar import Controller, Response, post
+from litestar.params import Parameter
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from api.answers import MoneyOut, Out, document_number
+from api.bodies import SAID, In, InvoiceId, LineId, MoneyIn, Note, Whole
+from api.cancellations import CreditLineOut
+from api.errors import problems
+from api.idempotency import Write
+from billing.domain.ids import Prefix, parse, shown
+from billing.domain.operations import OperationStatus
+from billing.store.engine import Database
+from billing.store.invoices import CreditNoteLine
+from billing.use_cases import look_up
+from billing.use_cases.answer_once import OPEN
+from billing.use_cases.look_up import RefundFound, refund_in
+from billing.use_cases.refund import NewRefund, refund
+
+WAIT_MAX_SECONDS = 30
+LOOK_EVERY_SECONDS = 0.05
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\b", re.IGNORECASE)
+_SEATS = threading.BoundedSemaphore(8)
+"""Who waits holds a thread; with all seats taken the answer comes at once, so that others are still served."""
+
+_EXAMPLE = {
+    "invoice_id": "inv_00000000000000000000000000000001",
+    "reason": "goodwill",
+    "amount": {"amount": 500, "currency": "EUR"},
+}
+
+PreferHeader = Annotated[
+    str | None,
+    Parameter(
+        header="Prefer", required=False, description="`wait=5` waits up to 5 seconds (30 at most) for the refund's end."
+    ),
+]
+
+
+class RefundLineIn(In):
+    """Units of an invoice line to give back."""
+
+    line_id: LineId
+    quantity: Annotated[Whole, Field(ge=1, le=1_000_000)]
+
+
+def _each_line_once(lines: list[RefundLineIn]) -> list[RefundLineIn]:
+    if len({line.line_id for line in lines}) != len(lines):
+        raise PydanticCustomError(SAID, "a line stands twice")
+    return lines
+
+
+RefundLines = Annotated[list[RefundLineIn], AfterValidator(_each_line_once), Field(min_length=1, max_length=100)]
+
+
+def _positive(money: MoneyIn) -> MoneyIn:
+    if money.amount < 1:
+        raise PydanticCustomError(SAID, "an amount of at least 1 is needed")
+    return money
+
+
+def _reason(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z_]{0,31}", value):
+        raise PydanticCustomError(SAID, "a reason is one word in small letters, such as goodwill")
+    return value
+
+
+class RefundIn(In):
+    """What to give back: units by line, or an amount, or (with neither) everything that is left."""
+
+    model_config = ConfigDict(title="New refund", json_schema_extra={"example": _EXAMPLE})
+
+    invoice_id: InvoiceId
+    reason: Annotated[str, AfterValidator(_reason), Field(description="Such as goodwill, returned, withdrawal, other.")]
+    lines: RefundLines | None = None
+    amount: Annotated[MoneyIn, AfterValidator(_positive)] | None = None
+    note: Note | None = None
+
+    def new(self) -> NewRefund:
+        """What the use case takes."""
+        units = {line.line_id: line.quantity for line in self.lines or ()}
+        return NewRefund(self.invoice_id, self.reason, units, self.amount and self.amount.money(), self.note)
+
+
+class CreditNoteOut(Out):
+    """The document that lowers an invoice."""
+
+    id: str
+    number: str | None
+    invoice_id: str
+    total: MoneyOut
+    tax: MoneyOut
+    reason: str
+    issue_date: date
+    lines: list[CreditLineOut]
+
+
+class RefundOut(Out):
+    """The credit note and the operation that pays it out."""
+
+    credit_note: CreditNoteOut
+    operation_id: str
+    operation_status: OperationStatus
+
+
+def refund_out(found: RefundFound) -> RefundOut:
+    row, currency = found.credit_note, found.credit_note.currency
+    note = CreditNoteOut(
+        id=shown(Prefix.CREDIT_NOTE, row.id),
+        number=document_number(row.series_id, row.number),
+        invoice_id=shown(Prefix.INVOICE, row.invoice_id),
+        total=MoneyOut(amount=row.total, currency=currency),
+        tax=MoneyOut(amount=row.tax_total, currency=currency),
+        reason=row.reason,
+        issue_date=row.issue_date,
+        lines=_lines_out(found.lines, currency),
+    )
+    operation_id = shown(Prefix.OPERATION, found.operation_id)
+    return RefundOut(credit_note=note, operation_id=operation_id, operation_status=found.operation_status)
+
+
+def _lines_out(lines: Sequence[CreditNoteLine], currency: str) -> list[CreditLineOut]:
+    return [
+        CreditLineOut(
+            line_id=shown(Prefix.LINE, line.line_id),
+            article_number=line.article_number,
+            name=line.name,
+            quantity=line.quantity,
+            amount=MoneyOut(amount=line.amount, currency=currency),
+            tax_amount=MoneyOut(amount=line.tax_amount, currency=currency),
+            tax_rate=line.tax_rate,
+            by=line.how,
+            derivation=line.derivation,
+        )
+        for line in lines
+    ]
+
+
+def seconds_to_wait(prefer: str | None) -> int:
+    """How long a Prefer header asks to wait; 0 for none, never more than 30."""
+    found = _WAIT.search(prefer or "")
+    return min(int(found[1]), WAIT_MAX_SECONDS) if found else 0
+
+
+def status_after(database: Database, operation_id: str, seconds: int) -> OperationStatus:
+    """The operation's status at its end, or after `seconds` of real time."""
+    wanted, deadline = parse(Prefix.OPERATION, operation_id), time.monotonic() + seconds
+    status, ended = look_up.operation_status(database, wanted)
+    with _seat() as seated:
+        while seated and not ended and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY_SECONDS)
+            status, ended = look_up.operation_status(database, wanted)
+    return status
+
+
+@contextmanager
+def _seat() -> Iterator[bool]:
+    seated = _SEATS.acquire(blocking=False)
+    try:
+        yield seated
+    finally:
+        if seated:
+            _SEATS.release()
+
+
+class Refunds(Controller):
+    path = "/refunds"
+    tags = ("Refunds",)
+
+    @post(status_code=202, sync_to_thread=True, responses=problems(409))
+    def create_refund(self, data: RefundIn, write: Write, prefer: PreferHeader = None) -> Response[RefundOut]:
+        """Give captured money back.
+
+        The credit note is final with this answer; the provider is called afterwards by the loops. With
+        `Prefer: wait=5` the answer comes at the end of that call, or after 5 seconds.
+        """
+        seconds = seconds_to_wait(prefer)
+        database, new = write.wiring.database, data.new()
+        given = write.give(
+            OPEN if seconds else 202,
+            lambda record: refund(database, write.wiring.ids, write.now, new, record),
+            lambda session, done: refund_out(refund_in(session, done.credit_note, done.operation_id)),
+        )
+        if given.status == OPEN:
+            # Fixed once, by whoever is done waiting first: every repeat is answered alike.
+            answer = RefundOut.model_validate_json(given.body)
+            status = status_after(database, answer.operation_id, seconds)
+            given = write.complete(given, 202, answer.model_copy(update={"operation_status": status}))
+        return write.send(given, {"Preference-Applied": f"wait={seconds}"} if seconds else None)

@@ -1,0 +1,140 @@
+"""Operations: every call to the provider that changes something there, from plan to proof."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+from litestar import Controller, get
+
+from api.answers import ListOut, MoneyOut, Out, listed
+from api.bodies import in_path
+from api.errors import problems
+from api.queries import After, Limit, Reading, by_id, by_value, id_or_none, part_of, value_or_none
+from billing.domain.ids import Prefix, shown
+from billing.domain.operations import Authorization, OperationKind, OperationStatus, Standing, Trigger
+from billing.store.operations import Observation
+from billing.use_cases import look_up
+from billing.use_cases.look_up import OperationFound
+
+
+class ObservationOut(Out):
+    """One answer of the provider; `settled` says whether it decided the operation."""
+
+    outcome: str
+    settled: bool
+    http_status: int | None
+    code: str | None
+    message: str | None
+    correlation_id: str | None
+    provider_id: str | None
+    at: datetime
+
+
+class OperationOut(Out):
+    """One call to the provider."""
+
+    id: str
+    kind: OperationKind
+    status: OperationStatus
+    authorization: Authorization
+    standing: Standing | None
+    amount: MoneyOut
+    invoice_id: str
+    subscription_id: str
+    n: int
+    trigger: Trigger
+    due_at: datetime | None
+    sent_at: datetime | None
+    sends: int
+    next_check_at: datetime | None
+    provider_id: str | None
+    key: str | None
+    merchant_reference: str | None
+    request_sha256: str | None
+    answer_code: str | None
+    answer_message: str | None
+    settled_at: datetime | None
+    created_at: datetime
+    observations: list[ObservationOut]
+
+
+class OperationList(ListOut):
+    """Operations."""
+
+    data: list[OperationOut]
+
+
+def operation_out(found: OperationFound) -> OperationOut:
+    row = found.operation
+    return OperationOut(
+        id=shown(Prefix.OPERATION, row.id),
+        kind=OperationKind(row.kind),
+        status=OperationStatus(row.status),
+        authorization=Authorization(row.authorization),
+        standing=Standing(row.standing) if row.standing else None,
+        amount=MoneyOut(amount=row.amount, currency=row.currency),
+        invoice_id=shown(Prefix.INVOICE, row.invoice_id),
+        subscription_id=shown(Prefix.SUBSCRIPTION, row.subscription_id),
+        n=row.n,
+        trigger=Trigger(row.trigger),
+        due_at=row.due_at,
+        sent_at=row.sent_at,
+        sends=row.sends,
+        next_check_at=row.next_check_at,
+        provider_id=row.provider_id,
+        key=str(row.key) if row.key else None,
+        merchant_reference=row.merchant_reference,
+        request_sha256=row.request_sha256,
+        answer_code=row.answer_code,
+        answer_message=row.answer_message,
+        settled_at=row.settled_at,
+        created_at=row.created_at,
+        observations=_observations_out(found.observations),
+    )
+
+
+def _observations_out(rows: Sequence[Observation]) -> list[ObservationOut]:
+    return [
+        ObservationOut(
+            outcome=row.outcome,
+            settled=row.settled,
+            http_status=row.http_status,
+            code=row.code,
+            message=row.message,
+            correlation_id=row.correlation_id,
+            provider_id=row.provider_id,
+            at=row.at,
+        )
+        for row in rows
+    ]
+
+
+class Operations(Controller):
+    path = "/operations"
+    tags = ("Operations",)
+
+    @get(sync_to_thread=True, responses=problems())
+    def list_operations(
+        self,
+        database: Reading,
+        limit: Limit = 50,
+        after: After = None,
+        status: Annotated[str | None, by_value(OperationStatus)] = None,
+        kind: Annotated[str | None, by_value(OperationKind)] = None,
+        invoice_id: Annotated[str | None, by_id("invoice")] = None,
+    ) -> OperationList:
+        """List operations."""
+        page = look_up.operations(
+            database,
+            part_of(Prefix.OPERATION, limit, after),
+            status=value_or_none(OperationStatus, status, "status"),
+            kind=value_or_none(OperationKind, kind, "kind"),
+            invoice_id=id_or_none(Prefix.INVOICE, invoice_id, "invoice_id"),
+        )
+        data, following = listed(Prefix.OPERATION, page, operation_out)
+        return OperationList(data=data, next=following)
+
+    @get("/{operation_id:str}", sync_to_thread=True, responses=problems(404))
+    def get_operation(self, database: Reading, operation_id: str) -> OperationOut:
+        """Get an operation, with everything the provider ever answered about it."""
+        return operation_out(look_up.operation(database, in_path(Prefix.OPERATION, operation_id)))

@@ -1,0 +1,218 @@
+"""Subscriptions: who takes which price, charged through which token; and their periods."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from litestar import Controller, Response, get, post
+from pydantic import ConfigDict, Field
+
+from api.answers import ListOut, Out, listed
+from api.bodies import CustomerId, In, Instant, PriceId, TokenId, in_path
+from api.errors import problems
+from api.idempotency import Write
+from api.queries import After, Limit, Reading, by_id, by_value, id_or_none, part_of, value_or_none
+from billing.domain.ids import Prefix, shown
+from billing.domain.subscriptions import SubscriptionStatus
+from billing.store.periods import PeriodKind, PeriodRow
+from billing.store.subscriptions import Subscription
+from billing.use_cases import look_up
+from billing.use_cases.replace_token import Attempt, TokenReplaced, replace_token
+from billing.use_cases.subscribe import NewSubscription, subscribe
+
+_EXAMPLE = {
+    "customer_id": "cus_00000000000000000000000000000001",
+    "price_id": "price_00000000000000000000000000000001",
+    "token_id": "tok_00000000000000000000000000000001",
+}
+
+
+class SubscriptionIn(In):
+    """A subscription to start."""
+
+    model_config = ConfigDict(title="New subscription", json_schema_extra={"example": _EXAMPLE})
+
+    customer_id: CustomerId
+    price_id: PriceId
+    token_id: TokenId
+    start_at: Annotated[
+        Instant | None, Field(description="Its local date in the customer's zone is the anchor; without it, now.")
+    ] = None
+
+
+class SubscriptionTokenIn(In):
+    """The token to charge from now on."""
+
+    model_config = ConfigDict(
+        title="Another token", json_schema_extra={"example": {"token_id": "tok_00000000000000000000000000000002"}}
+    )
+
+    token_id: TokenId
+
+
+class SubscriptionOut(Out):
+    """A subscription."""
+
+    id: str
+    status: SubscriptionStatus
+    customer_id: str
+    price_id: str
+    plan_id: str
+    token_id: str
+    zone: str
+    anchor_date: date
+    next_period_at: datetime | None
+    cancel_at: datetime | None
+    ended_at: datetime | None
+    end_reason: str | None
+    review_reason: str | None
+    created_at: datetime
+
+
+class SubscriptionList(ListOut):
+    """Subscriptions."""
+
+    data: list[SubscriptionOut]
+
+
+class TokenReplacedOut(Out):
+    """The subscription with its new token, and whether what is unpaid is charged to it at once."""
+
+    subscription: SubscriptionOut
+    attempt: Attempt
+
+
+class PeriodOut(Out):
+    """One span of a subscription, its end not included."""
+
+    id: str
+    subscription_id: str
+    seq: int
+    kind: PeriodKind
+    start_date: date
+    end_date: date
+    starts_at: datetime
+    ends_at: datetime
+    full_days: int
+    original_ends_at: datetime | None
+    price_id: str
+    zone: str
+    reason: str | None
+    created_at: datetime
+
+
+class PeriodList(ListOut):
+    """Periods of a subscription."""
+
+    data: list[PeriodOut]
+
+
+def subscription_out(row: Subscription) -> SubscriptionOut:
+    return SubscriptionOut(
+        id=shown(Prefix.SUBSCRIPTION, row.id),
+        status=SubscriptionStatus(row.status),
+        customer_id=shown(Prefix.CUSTOMER, row.customer_id),
+        price_id=shown(Prefix.PRICE, row.price_id),
+        plan_id=shown(Prefix.PLAN, row.plan_id),
+        token_id=shown(Prefix.TOKEN, row.token_id),
+        zone=row.zone,
+        anchor_date=row.anchor_date,
+        next_period_at=row.next_period_at,
+        cancel_at=row.cancel_at,
+        ended_at=row.ended_at,
+        end_reason=row.end_reason,
+        review_reason=row.review_reason,
+        created_at=row.created_at,
+    )
+
+
+def _replaced_out(done: TokenReplaced) -> TokenReplacedOut:
+    return TokenReplacedOut(subscription=subscription_out(done.subscription), attempt=done.attempt)
+
+
+def period_out(row: PeriodRow) -> PeriodOut:
+    return PeriodOut(
+        id=shown(Prefix.PERIOD, row.id),
+        subscription_id=shown(Prefix.SUBSCRIPTION, row.subscription_id),
+        seq=row.seq,
+        kind=PeriodKind(row.kind),
+        start_date=row.start_date,
+        end_date=row.end_date,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        full_days=row.full_days,
+        original_ends_at=row.original_ends_at,
+        price_id=shown(Prefix.PRICE, row.price_id),
+        zone=row.zone,
+        reason=row.reason,
+        created_at=row.created_at,
+    )
+
+
+class Subscriptions(Controller):
+    path = "/subscriptions"
+    tags = ("Subscriptions",)
+
+    @post(sync_to_thread=True, responses=problems(409))
+    def create_subscription(self, data: SubscriptionIn, write: Write) -> Response[SubscriptionOut]:
+        """Start a subscription.
+
+        Its first period opens at the next tick at or after its start and is collected at once; this call does not
+        wait for the provider.
+        """
+        new = NewSubscription(data.customer_id, data.price_id, data.token_id, data.start_at)
+        return write.answer(
+            201,
+            lambda record: subscribe(write.wiring.database, write.wiring.ids, write.now, new, record),
+            lambda _, subscription: subscription_out(subscription),
+        )
+
+    @get(sync_to_thread=True, responses=problems())
+    def list_subscriptions(
+        self,
+        database: Reading,
+        limit: Limit = 50,
+        after: After = None,
+        customer_id: Annotated[str | None, by_id("customer")] = None,
+        status: Annotated[str | None, by_value(SubscriptionStatus)] = None,
+    ) -> SubscriptionList:
+        """List subscriptions."""
+        page = look_up.subscriptions(
+            database,
+            part_of(Prefix.SUBSCRIPTION, limit, after),
+            customer_id=id_or_none(Prefix.CUSTOMER, customer_id, "customer_id"),
+            status=value_or_none(SubscriptionStatus, status, "status"),
+        )
+        data, following = listed(Prefix.SUBSCRIPTION, page, subscription_out)
+        return SubscriptionList(data=data, next=following)
+
+    @get("/{subscription_id:str}", sync_to_thread=True, responses=problems(404))
+    def get_subscription(self, database: Reading, subscription_id: str) -> SubscriptionOut:
+        """Get a subscription."""
+        return subscription_out(look_up.subscription(database, in_path(Prefix.SUBSCRIPTION, subscription_id)))
+
+    @get("/{subscription_id:str}/periods", sync_to_thread=True, responses=problems(404))
+    def list_periods(
+        self, database: Reading, subscription_id: str, limit: Limit = 50, after: After = None
+    ) -> PeriodList:
+        """List the periods of a subscription."""
+        part = part_of(Prefix.PERIOD, limit, after)
+        page = look_up.periods(database, part, in_path(Prefix.SUBSCRIPTION, subscription_id))
+        data, following = listed(Prefix.PERIOD, page, period_out)
+        return PeriodList(data=data, next=following)
+
+    @post("/{subscription_id:str}/token", status_code=200, sync_to_thread=True, responses=problems(404, 409))
+    def replace_token(
+        self, subscription_id: str, data: SubscriptionTokenIn, write: Write
+    ) -> Response[TokenReplacedOut]:
+        """Charge another token from now on.
+
+        An invoice in dunning gets one attempt at once, which costs no step of the dunning ladder.
+        """
+        changed = in_path(Prefix.SUBSCRIPTION, subscription_id)
+        return write.answer(
+            200,
+            lambda record: replace_token(
+                write.wiring.database, write.wiring.ids, write.now, changed, data.token_id, record
+            ),
+            lambda _, done: _replaced_out(done),
+        )
