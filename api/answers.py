@@ -1,6 +1,6 @@
 """What goes out: models with explicit fields, amounts as objects, ids with their prefix. No row leaves as it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
@@ -47,6 +47,6 @@ def rendered(model: Out) -> bytes:
     return model.model_dump_json().encode()
 
 
-def listed(prefix: Prefix, page: Page[Row], show: Callable[[Row], Shown]) -> tuple[Sequence[Shown], str | None]:
+def listed(prefix: Prefix, page: Page[Row], show: Callable[[Row], Shown]) -> tuple[list[Shown], str | None]:
     """The entries of a page and its `next`."""
     return [show(row) for row in page.rows], shown_or_none(prefix, page.next)

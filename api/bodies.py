@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from api.errors import Fault, Refused
 from billing.domain.errors import Invalid, NotFound
 from billing.domain.ids import Prefix, parse
-from billing.domain.money import EXPONENTS, Money
+from billing.domain.money import EXPONENTS
 from billing.domain.pricing import PROVIDER_AMOUNT_MAX
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
@@ -40,6 +40,7 @@ _SENTENCES = {
     "enum": "possible are {expected}",
     "bool_type": "true or false is needed",
     "list_type": "a list is needed",
+    "tuple_type": "a list is needed",
     "too_short": "at least {min_length} entries are needed",
     "too_long": "at most {max_length} entries are possible",
     "model_type": "a JSON object is needed",
@@ -51,6 +52,11 @@ class In(BaseModel):
     """A body, or an object inside one; it takes its fields and no others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def described(title: str, example: Any) -> ConfigDict:
+    """The model configuration of a whole body: its title and one example in the OpenAPI."""
+    return ConfigDict(title=title, json_schema_extra={"example": example})
 
 
 def whole(value: object) -> object:
@@ -89,9 +95,6 @@ class MoneyIn(In):
 
     amount: MinorUnits
     currency: Currency
-
-    def money(self) -> Money:
-        return Money(self.amount, self.currency)
 
 
 def _readable(value: str) -> str:

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import Controller, Response, post
-from pydantic import AfterValidator, ConfigDict, Field
+from litestar.params import FromPath, JSONBody
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from api.answers import MoneyOut, Out, shown_or_none
-from api.bodies import SAID, In, Note, Text, Whole, in_path
+from api.bodies import SAID, In, Note, Text, Whole, described, in_path
 from api.errors import problems
 from api.idempotency import Write
 from billing.domain.credits import CreditLine
@@ -31,7 +32,7 @@ class UnshippedIn(In):
     quantity: Annotated[Whole, Field(ge=1, le=1_000_000)]
 
 
-def _each_article_once(units: list[UnshippedIn]) -> list[UnshippedIn]:
+def _each_article_once(units: tuple[UnshippedIn, ...]) -> tuple[UnshippedIn, ...]:
     if len({unit.article_number for unit in units}) != len(units):
         raise PydanticCustomError(SAID, "an article stands twice")
     return units
@@ -40,15 +41,15 @@ def _each_article_once(units: list[UnshippedIn]) -> list[UnshippedIn]:
 class CancelIn(In):
     """When to end, and what to give back."""
 
-    model_config = ConfigDict(title="Cancel", json_schema_extra={"example": {"at": "now", "credit": "refund"}})
+    model_config = described("Cancel", {"at": "now", "credit": "refund"})
 
     at: Annotated[CancelAt, Field(description="At once, or when the period that is paid for ends.")]
     credit: Annotated[CreditPolicy, Field(description="Whether the unused days are paid back.")] = CreditPolicy.NONE
     unshipped: Annotated[
-        list[UnshippedIn],
+        tuple[UnshippedIn, ...],
         AfterValidator(_each_article_once),
         Field(max_length=100, description="Articles that are credited by units."),
-    ] = []
+    ] = ()
     note: Note | None = None
 
     def request(self) -> CancelRequest:
@@ -140,8 +141,10 @@ class Cancellations(Controller):
     path = "/subscriptions/{subscription_id:str}/cancel"
     tags = ("Subscriptions",)
 
-    @post("/preview", status_code=200, sync_to_thread=True, responses=problems(404, 409))
-    def preview_cancel(self, subscription_id: str, data: CancelIn, write: Write) -> Response[CancellationOut]:
+    @post("/preview", status_code=200, sync_to_thread=True, responses=problems(404, 409, 413))
+    def preview_cancel(
+        self, subscription_id: FromPath[str], data: JSONBody[CancelIn], write: Write
+    ) -> Response[CancellationOut]:
         """Show what a cancel would do.
 
         Computed by what carries it out, at this instant; nothing is changed.
@@ -153,8 +156,10 @@ class Cancellations(Controller):
             lambda _, planned: cancellation_out(planned),
         )
 
-    @post(status_code=200, sync_to_thread=True, responses=problems(404, 409))
-    def cancel_subscription(self, subscription_id: str, data: CancelIn, write: Write) -> Response[CancellationOut]:
+    @post(status_code=200, sync_to_thread=True, responses=problems(404, 409, 413))
+    def cancel_subscription(
+        self, subscription_id: FromPath[str], data: JSONBody[CancelIn], write: Write
+    ) -> Response[CancellationOut]:
         """End a subscription.
 
         At once: what is planned is dropped, what is unpaid is void, and with `credit` = `refund` the unused part of

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import Controller, Response, get, post
-from pydantic import AfterValidator, ConfigDict, Field
+from litestar.params import FromPath, JSONBody
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from api.answers import ListOut, Out, listed
-from api.bodies import SAID, In, Readable, Reference, Text, in_path
+from api.bodies import SAID, In, Readable, Reference, Text, described, in_path
 from api.errors import problems
 from api.idempotency import Write
 from api.queries import After, ByReference, Limit, Reading, part_of, reference_or_none
@@ -41,7 +42,7 @@ Email = Annotated[str, Readable, AfterValidator(_mailbox), Field(max_length=254)
 class CustomerIn(In):
     """A customer."""
 
-    model_config = ConfigDict(title="New customer", json_schema_extra={"example": _EXAMPLE})
+    model_config = described("New customer", _EXAMPLE)
 
     reference: Reference
     name: Text
@@ -87,8 +88,8 @@ class Customers(Controller):
     path = "/customers"
     tags = ("Customers",)
 
-    @post(sync_to_thread=True, responses=problems(409))
-    def create_customer(self, data: CustomerIn, write: Write) -> Response[CustomerOut]:
+    @post(sync_to_thread=True, responses=problems(409, 413))
+    def create_customer(self, data: JSONBody[CustomerIn], write: Write) -> Response[CustomerOut]:
         """Make a customer."""
         new = NewCustomer(data.reference, data.name, data.email, data.country, data.zone, data.locale)
         return write.answer(
@@ -108,6 +109,6 @@ class Customers(Controller):
         return CustomerList(data=data, next=following)
 
     @get("/{customer_id:str}", sync_to_thread=True, responses=problems(404))
-    def get_customer(self, database: Reading, customer_id: str) -> CustomerOut:
+    def get_customer(self, database: Reading, customer_id: FromPath[str]) -> CustomerOut:
         """Get a customer."""
         return customer_out(look_up.customer(database, in_path(Prefix.CUSTOMER, customer_id)))

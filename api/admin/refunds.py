@@ -9,16 +9,17 @@ from datetime import date
 from typing import Annotated
 
 from litestar import Controller, Response, post
-from litestar.params import Parameter
-from pydantic import AfterValidator, ConfigDict, Field
+from litestar.params import HeaderParameter, JSONBody
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from api.answers import MoneyOut, Out, document_number
-from api.bodies import SAID, In, InvoiceId, LineId, MoneyIn, Note, Whole
+from api.bodies import SAID, Currency, In, InvoiceId, LineId, MinorUnits, Note, Whole, described
 from api.cancellations import CreditLineOut
 from api.errors import problems
 from api.idempotency import Write
 from billing.domain.ids import Prefix, parse, shown
+from billing.domain.money import Money
 from billing.domain.operations import OperationStatus
 from billing.store.engine import Database
 from billing.store.invoices import CreditNoteLine
@@ -28,6 +29,7 @@ from billing.use_cases.look_up import RefundFound, refund_in
 from billing.use_cases.refund import NewRefund, refund
 
 WAIT_MAX_SECONDS = 30
+REASON = "^[a-z][a-z_]{0,31}$"
 LOOK_EVERY_SECONDS = 0.05
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\b", re.IGNORECASE)
@@ -42,10 +44,17 @@ _EXAMPLE = {
 
 PreferHeader = Annotated[
     str | None,
-    Parameter(
-        header="Prefer", required=False, description="`wait=5` waits up to 5 seconds (30 at most) for the refund's end."
+    HeaderParameter(
+        name="Prefer", required=False, description="`wait=5` waits up to 5 seconds (30 at most) for the refund's end."
     ),
 ]
+
+
+class RefundAmountIn(In):
+    """An amount to give back, tax included."""
+
+    amount: Annotated[MinorUnits, Field(ge=1)]
+    currency: Currency
 
 
 class RefundLineIn(In):
@@ -64,14 +73,8 @@ def _each_line_once(lines: list[RefundLineIn]) -> list[RefundLineIn]:
 RefundLines = Annotated[list[RefundLineIn], AfterValidator(_each_line_once), Field(min_length=1, max_length=100)]
 
 
-def _positive(money: MoneyIn) -> MoneyIn:
-    if money.amount < 1:
-        raise PydanticCustomError(SAID, "an amount of at least 1 is needed")
-    return money
-
-
 def _reason(value: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z_]{0,31}", value):
+    if not re.fullmatch(REASON, value):
         raise PydanticCustomError(SAID, "a reason is one word in small letters, such as goodwill")
     return value
 
@@ -79,18 +82,23 @@ def _reason(value: str) -> str:
 class RefundIn(In):
     """What to give back: units by line, or an amount, or (with neither) everything that is left."""
 
-    model_config = ConfigDict(title="New refund", json_schema_extra={"example": _EXAMPLE})
+    model_config = described("New refund", _EXAMPLE)
 
     invoice_id: InvoiceId
-    reason: Annotated[str, AfterValidator(_reason), Field(description="Such as goodwill, returned, withdrawal, other.")]
+    reason: Annotated[
+        str,
+        AfterValidator(_reason),
+        Field(description="Such as goodwill, returned, withdrawal, other.", json_schema_extra={"pattern": REASON}),
+    ]
     lines: RefundLines | None = None
-    amount: Annotated[MoneyIn, AfterValidator(_positive)] | None = None
+    amount: RefundAmountIn | None = None
     note: Note | None = None
 
     def new(self) -> NewRefund:
         """What the use case takes."""
         units = {line.line_id: line.quantity for line in self.lines or ()}
-        return NewRefund(self.invoice_id, self.reason, units, self.amount and self.amount.money(), self.note)
+        amount = Money(self.amount.amount, self.amount.currency) if self.amount is not None else None
+        return NewRefund(self.invoice_id, self.reason, units, amount, self.note)
 
 
 class CreditNoteOut(Out):
@@ -178,8 +186,8 @@ class Refunds(Controller):
     path = "/refunds"
     tags = ("Refunds",)
 
-    @post(status_code=202, sync_to_thread=True, responses=problems(409))
-    def create_refund(self, data: RefundIn, write: Write, prefer: PreferHeader = None) -> Response[RefundOut]:
+    @post(status_code=202, sync_to_thread=True, responses=problems(409, 413))
+    def create_refund(self, data: JSONBody[RefundIn], write: Write, prefer: PreferHeader = None) -> Response[RefundOut]:
         """Give captured money back.
 
         The credit note is final with this answer; the provider is called afterwards by the loops. With

@@ -20,8 +20,8 @@ _ROWS = {
     "credited": "credited",
     "credited_by_article": "  by article",
     "unknown": "unknown",
-    "replayed": "  known by now",
-    "needs_operator": "needs operator",
+    "replayed": "  known now",
+    "needs_operator": "need a person",
 }
 _DIFFERENCES_SHOWN = 20
 _CENTS = 100

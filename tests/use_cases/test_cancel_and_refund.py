@@ -1,21 +1,37 @@
 """Ending a subscription and giving money back: what is credited, what is voided, what the gate decides."""
 
 from datetime import UTC, datetime
+from threading import Thread
 
 import pytest
-from factories import Shop
+from factories import NumberOn, Shop
+from fakes.gateway import TakenButLost
 from reading import credit_lines, credit_notes, entries, event_types, invoices, operations, periods, subscription
+from sqlmodel import select
 
-from billing.domain.errors import Conflict, CreditExceedsLine, CurrencyMismatch, RefundExceedsCapture, TransitionNotAllowed
+from billing.domain.errors import (
+    Conflict,
+    CreditExceedsLine,
+    CurrencyMismatch,
+    RefundExceedsCapture,
+    TransitionNotAllowed,
+)
 from billing.domain.money import Money
 from billing.domain.operations import OperationKind
 from billing.ports import Answer, Declined, Unknown
 from billing.store.invoices import InvoiceLine
 from billing.use_cases.cancel import CancelAt, CancelRequest, CreditPolicy, cancel, preview_cancel
 from billing.use_cases.refund import NewRefund, refund
+from billing.use_cases.renew import renew
+from billing.use_cases.sending import nothing
 
 REFUND_ALL = CancelRequest(CancelAt.NOW, CreditPolicy.REFUND)
-PURCHASE, CAPTURE, VOID, REFUND = OperationKind.PURCHASE, OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND
+PURCHASE, CAPTURE, VOID, REFUND = (
+    OperationKind.PURCHASE,
+    OperationKind.CAPTURE,
+    OperationKind.VOID,
+    OperationKind.REFUND,
+)
 
 
 def paid_in_april(shop: Shop):
@@ -79,8 +95,6 @@ def test_cancel_at_period_end_lets_the_period_run_and_opens_no_other(shop: Shop)
 
 def test_a_cancel_before_the_gate_means_no_purchase(shop: Shop) -> None:
     made = shop.subscription()
-    from billing.use_cases.renew import renew
-    from billing.use_cases.sending import nothing
 
     renew(shop.database, shop.ids, shop.clock.now(), nothing)
     cancel(shop.database, shop.ids, shop.clock.now(), made.id, REFUND_ALL)
@@ -101,7 +115,6 @@ def test_a_cancel_before_the_capture_gives_the_authorization_back(shop: Shop) ->
 
 
 def test_a_charge_that_turns_out_taken_after_the_cancel_is_voided_and_never_captured(shop: Shop) -> None:
-    from fakes.gateway import TakenButLost
 
     shop.gateway.answer(PURCHASE, TakenButLost())
     made = shop.subscription()
@@ -123,7 +136,6 @@ def test_a_cancel_during_dunning_drops_the_next_attempt(shop: Shop) -> None:
 
 
 def test_a_numbered_invoice_that_is_voided_keeps_its_number_and_reverses_its_books(shop: Shop) -> None:
-    from factories import NumberOn
 
     shop.gateway.always(PURCHASE, Declined(Answer(403, "PAYMENT_METHOD_FAILED"), "soft"))
     made = shop.subscription(price_id=shop.price(number_on=NumberOn.OPEN))
@@ -155,8 +167,9 @@ def test_an_ended_subscription_cannot_be_canceled_again(shop: Shop) -> None:
 
 def test_more_boxes_than_were_billed_cannot_be_credited(shop: Shop) -> None:
     made = paid_in_april(shop)
+    too_many = CancelRequest(CancelAt.NOW, CreditPolicy.REFUND, {"BOX": 3})
     with pytest.raises(CreditExceedsLine):
-        cancel(shop.database, shop.ids, shop.clock.now(), made.id, CancelRequest(CancelAt.NOW, CreditPolicy.REFUND, {"BOX": 3}))
+        cancel(shop.database, shop.ids, shop.clock.now(), made.id, too_many)
     assert subscription(shop, made.id).status == "active"
     assert not credit_notes(shop)
 
@@ -168,8 +181,6 @@ def give_back(shop: Shop, **what: object):
 def test_refunds_by_line_by_amount_and_of_the_rest_add_up_to_what_was_captured(shop: Shop) -> None:
     paid_in_april(shop)
     with shop.database.tx() as session:
-        from sqlmodel import select
-
         box = session.exec(select(InvoiceLine).where(InvoiceLine.article_number == "BOX")).one()
     give_back(shop, units={box.id: 1})
     give_back(shop, amount=Money(1001, "SEK"))
@@ -198,3 +209,23 @@ def test_nothing_is_refunded_before_it_was_captured(shop: Shop) -> None:
     shop.tick()
     with pytest.raises(Conflict, match="captured"):
         give_back(shop)
+
+
+def test_of_parallel_refunds_of_60_percent_one_succeeds(shop: Shop) -> None:
+    paid_in_april(shop)
+    outcomes: list[str] = []
+
+    def ask() -> None:
+        try:
+            give_back(shop, amount=Money(2382, "SEK"))
+            outcomes.append("granted")
+        except RefundExceedsCapture:
+            outcomes.append("refused")
+
+    threads = [Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["granted"] + ["refused"] * 19
+    assert invoices(shop)[0].credited == 2382

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from factories import Exhausted, Shop
-from reading import event_types, invoices, operations, periods, subscription
+from reading import entries, event_types, invoices, operations, periods, subscription
 
 from billing.domain.operations import OperationKind
 from billing.domain.periods import Interval
 from billing.domain.subscriptions import SubscriptionStatus
 from billing.ports import Answer, Declined
 from billing.store.customers import StoredToken
+from billing.store.subscriptions import Subscription
 from billing.use_cases.replace_token import Attempt, replace_token
 
 SOFT = Declined(Answer(403, "PAYMENT_METHOD_FAILED"), "soft")
@@ -140,8 +141,6 @@ def test_the_next_invoice_has_its_turn_when_the_oldest_is_paid(shop: Shop) -> No
     assert [i.status for i in invoices(shop)] == ["open", "open"]
     shop.gateway.always(PURCHASE, None)
     with shop.database.tx() as session:
-        from billing.store.subscriptions import Subscription
-
         # The third week would be withheld; this test is about the second invoice alone.
         session.get_one(Subscription, made.id).hold = "test"
     replace_token(shop.database, shop.ids, shop.clock.now(), made.id, shop.token(made.customer_id))
@@ -156,7 +155,6 @@ def test_the_next_invoice_has_its_turn_when_the_oldest_is_paid(shop: Shop) -> No
 
 @pytest.mark.parametrize("reason", ["soft", "hard"])
 def test_nothing_is_booked_and_no_number_taken_for_a_declined_renewal(shop: Shop, reason: str) -> None:
-    from reading import entries
 
     shop.gateway.always(PURCHASE, Declined(Answer(403, "X"), reason))
     shop.subscription()

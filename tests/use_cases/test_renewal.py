@@ -1,11 +1,13 @@
 """A subscription's months: opened at the boundary, collected in the morning, captured half an hour later."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from factories import START, Shop
+from factories import START, Emailing, NumberOn, Shop
 from reading import entries, invoices, operations, periods, subscription
 
 from billing.domain.operations import OperationKind
+from billing.ports import Answer, Succeeded
 
 
 def test_a_subscription_is_charged_once_and_captured_31_minutes_later(shop: Shop) -> None:
@@ -59,7 +61,6 @@ def test_the_books_open_and_are_paid_at_capture(shop: Shop) -> None:
 
 
 def test_a_plan_that_numbers_at_opening_books_the_claim_before_it_is_paid(shop: Shop) -> None:
-    from factories import NumberOn
 
     shop.subscription(price_id=shop.price(number_on=NumberOn.OPEN))
     shop.once()
@@ -104,7 +105,6 @@ def test_two_missed_periods_go_to_a_person_and_bill_nothing(shop: Shop) -> None:
 
 
 def test_the_email_is_asked_for_again_where_the_plan_says_so(shop: Shop) -> None:
-    from factories import Emailing
 
     shop.subscription(price_id=shop.price(emailing=Emailing.PROVIDER_AGAIN))
     shop.tick()
@@ -123,9 +123,6 @@ def test_numbers_follow_each_other_without_a_gap(shop: Shop) -> None:
 
 
 def test_a_purchase_under_review_is_captured_once_it_is_accepted(shop: Shop) -> None:
-    from dataclasses import replace
-
-    from billing.ports import Answer, Succeeded
 
     shop.gateway.answer(OperationKind.PURCHASE, Succeeded(Answer(200), "order-9", "pending_review"))
     shop.subscription()

@@ -1,0 +1,90 @@
+"""The HTTP application: which resource stands where, who may use it, and what every answer carries."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from litestar import Litestar, Router
+from litestar.concurrency import set_asyncio_executor
+from litestar.datastructures import MutableScopeHeaders
+from litestar.di import Provide
+from litestar.types import Message, Scope
+
+from api.admin.refunds import Refunds
+from api.auth import guard
+from api.bodies import BodyPlugin, StrictRequest
+from api.cancellations import Cancellations
+from api.customers import Customers
+from api.documentation import ASSETS, BEARER, assets, finish, openapi_config, openapi_document
+from api.errors import handlers
+from api.health import health
+from api.idempotency import writing
+from api.invoices import Invoices
+from api.operations import Operations
+from api.plans import Plans
+from api.prices import Prices
+from api.subscriptions import Subscriptions
+from api.tokens import Tokens
+from billing.bootstrap import Wiring
+from billing.scheduler import Loops
+from billing.use_cases.api_keys import Role
+
+THREADS = 20
+BODY_BYTES_MAX = 1024 * 1024
+
+_PLAIN_POLICY = "default-src 'self'; frame-ancestors 'none'"
+_DOCS_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " frame-ancestors 'none'"
+)
+
+# Handlers share these threads; it must be said before any event loop runs.
+set_asyncio_executor(ThreadPoolExecutor(THREADS, "web"))
+
+
+def create_app(wiring: Wiring, loops: Loops, *, threads: int = THREADS) -> Litestar:
+    """The application over the parts of a running service; `threads` requests are served side by side.
+
+    Call it before an event loop runs.
+    """
+    if threads != THREADS:
+        set_asyncio_executor(ThreadPoolExecutor(threads, "web"))
+    merchant = Router(
+        "/v1",
+        route_handlers=[Plans, Prices, Customers, Tokens, Subscriptions, Cancellations, Invoices, Operations],
+        guards=[guard(wiring.database, Role.MERCHANT, Role.ADMIN)],
+        security=[{BEARER: []}],
+    )
+    admin = Router(
+        "/admin/v1",
+        route_handlers=[Refunds],
+        guards=[guard(wiring.database, Role.ADMIN)],
+        security=[{BEARER: []}],
+        tags=["Administration"],
+    )
+    app = Litestar(
+        route_handlers=[merchant, admin, health(wiring, loops), openapi_document, assets()],
+        dependencies={
+            "database": Provide(lambda: wiring.database, sync_to_thread=False),
+            "write": Provide(writing(wiring, loops), sync_to_thread=False),
+        },
+        exception_handlers=handlers(),
+        plugins=[BodyPlugin()],
+        request_class=StrictRequest,
+        request_max_body_size=BODY_BYTES_MAX,
+        before_send=[_protect],
+        openapi_config=openapi_config(),
+        # Ours logs types and places only; the framework's would log what was sent.
+        logging_config=None,
+    )
+    finish(app)
+    return app
+
+
+async def _protect(message: Message, scope: Scope) -> None:
+    """What every answer carries; the page of the documentation alone may run the script that stands in it."""
+    if message["type"] != "http.response.start":
+        return
+    headers = MutableScopeHeaders.from_message(message)
+    path = scope["path"]
+    headers["Content-Security-Policy"] = _DOCS_POLICY if path.rstrip("/") == "/docs" else _PLAIN_POLICY
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Cache-Control"] = "no-cache" if path.startswith(ASSETS) else "no-store"

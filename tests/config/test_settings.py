@@ -1,0 +1,38 @@
+"""Settings: arguments over environment over the named file over the defaults; a mistake is named."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from config.settings import load_settings
+
+
+def test_the_defaults_listen_on_loopback() -> None:
+    settings = load_settings()
+    assert (settings.api.host, settings.api.port) == ("127.0.0.1", 8000)
+
+
+def test_the_environment_stands_over_the_named_file_over_the_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "billing.toml"
+    file.write_text('[api]\nport = 9000\nhost = "127.0.0.2"\nthreads = 4\n')
+    monkeypatch.setenv("BILLING_CONFIG_FILE", str(file))
+    monkeypatch.setenv("BILLING_API__PORT", "9001")
+    settings = load_settings()
+    assert (settings.api.host, settings.api.port, settings.loops.seconds) == ("127.0.0.2", 9001, 2.0)
+
+
+def test_an_unknown_setting_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "billing.toml"
+    file.write_text("[api]\nprot = 9000\n")
+    monkeypatch.setenv("BILLING_CONFIG_FILE", str(file))
+    with pytest.raises(ValidationError, match="prot"):
+        load_settings()
+
+
+def test_a_missing_named_file_is_an_error_and_not_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BILLING_CONFIG_FILE", "nowhere.toml")
+    with pytest.raises(FileNotFoundError):
+        load_settings()
