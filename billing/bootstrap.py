@@ -94,6 +94,14 @@ def sqlite_file(settings: Settings) -> Path | None:
     return Path(settings.database.url.removeprefix(prefix)) if settings.database.url.startswith(prefix) else None
 
 
+def make_room(settings: Settings) -> None:
+    """An SQLite file that only its owner may read, where there is none yet; its log files take its mode."""
+    file = sqlite_file(settings)
+    if file is not None and not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+
+
 @contextmanager
 def owned(settings: Settings) -> Iterator[None]:
     """Be the one owner of an SQLite file while the block runs; a server admits any number.

@@ -82,12 +82,13 @@ class Shop:
         count: int = 1,
         items: tuple[PriceItem, ...] = GOODS,
         currency: str = "SEK",
+        month_end: bool = False,
         **plan: object,
     ) -> UUID:
         self._count += 1
         new = NewPlan(f"plan-{self._count}", "Plant of the month", **plan)
         created = create_plan(self.database, self.ids, self.clock.now(), new)
-        price = NewPrice(created.id, currency, interval, count, items)
+        price = NewPrice(created.id, currency, interval, count, items, month_end)
         return create_price(self.database, self.ids, self.clock.now(), price).id
 
     def customer(self, *, zone: str = "Europe/Stockholm", country: str = "SE") -> UUID:

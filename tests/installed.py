@@ -41,7 +41,7 @@ STEP = timedelta(minutes=1)
 
 
 class Installed:
-    """One installation. Commands run as processes on the wall's clock; `at` works in this process on a clock of its own."""
+    """One installation. Commands are processes on the wall's clock; `at` is this process, on a clock of its own."""
 
     def __init__(self, database_url: str, directory: Path, sandbox: SandboxProcess) -> None:
         self.database_url, self.directory, self.sandbox = database_url, directory, sandbox
@@ -89,16 +89,20 @@ class Installed:
     @contextmanager
     def database(self) -> Iterator[Database]:
         database = open_database(self.database_url)
-        yield database
-        database.close()
+        try:
+            yield database
+        finally:
+            database.close()
 
     @contextmanager
     def at(self, now: datetime) -> Iterator[tuple[Wiring, Loops, SimulatedClock]]:
         """The service in this process, its clock standing at `now`."""
         clock = SimulatedClock(now)
         wiring = wire(load_settings(), clock=clock)
-        yield wiring, Loops(wiring), clock
-        wiring.close()
+        try:
+            yield wiring, Loops(wiring), clock
+        finally:
+            wiring.close()
 
     def subscribe(self, wiring: Wiring, now: datetime, *, start_at: datetime | None = None) -> Subscription:
         """A new customer with a token that is always charged, on the one plan of this shop: 34.80 EUR a month."""

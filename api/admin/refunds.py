@@ -184,7 +184,6 @@ def _seat() -> Iterator[bool]:
 
 class Refunds(Controller):
     path = "/refunds"
-    tags = ("Refunds",)
 
     @post(status_code=202, sync_to_thread=True, responses=problems(409, 413))
     def create_refund(self, data: JSONBody[RefundIn], write: Write, prefer: PreferHeader = None) -> Response[RefundOut]:

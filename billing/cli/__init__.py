@@ -18,8 +18,9 @@ def main() -> None:
     """Recurring billing: renewals that charge once, sealed tokens, Klarna behind one port.
 
     \b
-    First start:
+    Example, the first start:
       billing migrate && billing vault init && billing keys create --name shop && billing serve
+    Exit codes: 0 done, 1 the answer is no, 2 wrong command line, 3 not set up.
     """
 
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import click
 import uvicorn
-from api.app import create_app
 from rich.console import Console
 
 import migrations
+from api.app import create_app
 from billing.adapters.clock import SimulatedClock, SystemClock
 from billing.adapters.ids import SystemIds
 from billing.adapters.keys_file import FileKeys, create_key_file
 from billing.adapters.process import harden_process
-from billing.bootstrap import Wiring, owned, wire
+from billing.bootstrap import Wiring, make_room, owned, wire
 from billing.cli.failing import bound_socket, kill_points
 from billing.demo.service import Service
 from billing.demo.story import tell
@@ -66,7 +66,7 @@ def demo(directory: Path, leave: bool, figures_file: Path | None, end: datetime 
                 if figures_file is not None:
                     figures_file.write_text(json.dumps(figures.as_json(), indent=2) + "\n")
                 if not leave:
-                    _stay(console, api_url, directory)
+                    _stay(console, loops, api_url, directory)
             wiring.close()
     if figures.as_json()["ledger_difference"]:
         raise SystemExit(1)
@@ -104,6 +104,7 @@ def _prepare(directory: Path, settings: Settings) -> str:
     key_file.parent.mkdir(mode=0o700, exist_ok=True)
     if not key_file.exists():
         create_key_file(key_file, ids.secret)
+    make_room(settings)
     database = open_database(settings.database.url)
     migrations.upgrade(database.engine)
     install(database, Keyring(FileKeys(key_file), ids.secret), ids, now)
@@ -181,10 +182,13 @@ def _api(wiring: Wiring, loops: Loops) -> Iterator[str]:
         thread.join(timeout=10)
 
 
-def _stay(console: Console, api_url: str, directory: Path) -> None:
+def _stay(console: Console, loops: Loops, api_url: str, directory: Path) -> None:
+    """Carry out what is asked of the API, at the instant at which the story ended."""
     console.print(f"\nThe API stays up at {api_url}, its documentation at {api_url}/docs; the clock stands still.")
     console.print(f"An admin key lies in {directory / 'api.key'}. Ctrl-C ends it.")
     try:
-        threading.Event().wait()
+        while True:
+            loops.until_idle()
+            time.sleep(0.5)
     except KeyboardInterrupt:
         console.print("stopped")

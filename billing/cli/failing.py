@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from billing.domain.errors import BillingError, NotReady
 
@@ -26,8 +26,11 @@ class SaysWhy(click.Group):
             return super().invoke(context)
         except BillingError as error:
             raise _Failure(error.message) from None
-        except OperationalError as error:
-            raise _Failure(f"the database cannot be reached or used: {error.orig}") from None
+        except DatabaseError as error:
+            # The narrower classes are statements that were refused: our mistake, and its traceback is wanted.
+            if type(error) not in (DatabaseError, OperationalError):
+                raise
+            raise _Failure(f"the database cannot be reached or used: {' '.join(str(error.orig).split())}") from None
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
             raise _Failure(f"the settings are wrong: {wrong}") from None

@@ -6,10 +6,10 @@ import migrations
 from billing.adapters.clock import SystemClock
 from billing.adapters.ids import SystemIds
 from billing.adapters.keys_file import FileKeys, create_key_file
-from billing.bootstrap import migrated_database, owned, sqlite_file
+from billing.bootstrap import make_room, migrated_database, owned
 from billing.store.engine import open_database
 from billing.use_cases.api_keys import create_key
-from billing.use_cases.install import install
+from billing.use_cases.install import install, is_installed
 from billing.vault.keyring import Keyring
 from config.settings import load_settings
 
@@ -23,10 +23,8 @@ def migrate() -> None:
     Exit codes: 0 done, 3 the database cannot be reached or is owned by a running service.
     """
     settings = load_settings()
-    file = sqlite_file(settings)
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
     with owned(settings):
+        make_room(settings)
         database = open_database(settings.database.url)
         migrations.upgrade(database.engine)
         database.close()
@@ -52,7 +50,7 @@ def vault_init() -> None:
     path = settings.vault.key_file
     with owned(settings):
         database = migrated_database(settings)
-        if not path.is_symlink() and not path.exists():
+        if not (path.is_symlink() or path.exists() or is_installed(database)):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             create_key_file(path, ids.secret)
             click.echo(f"made the key file {path}; keep a copy of it apart from the database")
@@ -75,10 +73,11 @@ def keys_create(name: str, admin: bool, live: bool) -> None:
 
     \b
     Example: billing keys create --name shop-backend
-    Exit codes: 0 done, 3 the database is not migrated.
+    Exit codes: 0 done, 3 the database is not migrated, or its SQLite file is owned by a running service.
     """
     settings = load_settings()
-    database = migrated_database(settings)
     role = "admin" if admin else "merchant"
-    click.echo(create_key(database, SystemIds(), SystemClock().now(), name=name, role=role, live=live))
-    database.close()
+    with owned(settings):
+        database = migrated_database(settings)
+        click.echo(create_key(database, SystemIds(), SystemClock().now(), name=name, role=role, live=live))
+        database.close()

@@ -5,8 +5,8 @@ from types import FrameType
 
 import click
 import uvicorn
-from api.app import create_app
 
+from api.app import create_app
 from billing.adapters.process import harden_process
 from billing.bootstrap import Wiring, owned, sqlite_file, wire
 from billing.cli.failing import bound_socket, kill_points

@@ -89,6 +89,8 @@ def create_price(database: Database, ids: Ids, now: datetime, new: NewPrice, rec
         plan = session.get(Plan, new.plan_id)
         if plan is None:
             raise Invalid("there is no such plan", where="plan_id")
+        if new.month_end and plan.trial_days:
+            raise Invalid("a trial may end on any day, so its plan takes no price of month ends", where="month_end")
         if plan.archived_at is not None:
             raise PlanArchived(where="plan_id")
         batch = Batch(ids, now)

@@ -12,7 +12,7 @@ from billing.store.engine import Database
 from billing.vault.keyring import Keyring
 
 OVERDUE_AFTER = timedelta(minutes=15)
-"""Work that has been due for longer means that the loops do not run (lessons, row 5)."""
+"""Work that has been due for longer means that the loops do not run."""
 
 OK = "ok"
 

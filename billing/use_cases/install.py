@@ -31,6 +31,12 @@ def install(database: Database, keyring: Keyring, ids: Ids, now: datetime) -> UU
         return row.namespace
 
 
+def is_installed(database: Database) -> bool:
+    """Whether this database is tied to a vault key already; then only that key will do."""
+    with database.tx() as session:
+        return installation(session) is not None
+
+
 def admit(database: Database, keyring: Keyring, accounts: Mapping[str, str], zone: str) -> UUID:
     """Check that this key opens this database, write down accounts (name -> generation) and the seller's zone.
 

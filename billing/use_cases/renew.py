@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from billing.domain.errors import BillingError
+from billing.domain.ids import derived_id
 from billing.domain.invoicing import InvoiceDraft, InvoiceStatus, invoice_for_period
 from billing.domain.operations import OperationKind, Trigger
 from billing.domain.periods import BillingCycle, Interval, Period, collect_at, nth_period
@@ -198,7 +199,7 @@ def _open_period(
     run.invoices += 1
     collected_at = batch.now if is_first else collect_at(period.start_date, subscription.zone, subscription.id)
     draft = invoice_for_period(books.items[subscription.price_id], books.currencies[subscription.price_id], period)
-    invoice = _open_invoice(batch, books, subscription, draft, (period_id, collected_at))
+    invoice = _open_invoice(batch, books, subscription, draft, (period_id, period.starts_at, collected_at))
     _collect(batch, subscription, invoice)
     return [invoice]
 
@@ -229,12 +230,12 @@ def _write_period(
 
 
 def _open_invoice(
-    batch: Batch, books: _Books, subscription: Subscription, draft: InvoiceDraft, when: tuple[UUID, datetime]
+    batch: Batch, books: _Books, subscription: Subscription, draft: InvoiceDraft, when: tuple[UUID, datetime, datetime]
 ) -> Invoice:
-    period_id, collected_at = when
+    period_id, starts_at, collected_at = when
     is_free = draft.total == 0
     columns: dict[str, Any] = {
-        "id": batch.ids.new(),
+        "id": derived_id(starts_at, subscription.id.bytes, str(subscription.next_seq - 1).encode()),
         "kind": InvoiceKind.RECURRING.value,
         "subscription_id": subscription.id,
         "period_id": period_id,

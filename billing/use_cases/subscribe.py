@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlmodel import Session
 
 from billing.domain.errors import CurrencyMismatch, Invalid, PlanArchived
-from billing.domain.periods import BillingCycle, Interval, instant_of, local_date, nth_period
+from billing.domain.periods import BillingCycle, Interval, instant_of, local_date, nth_period, stub_of
 from billing.domain.subscriptions import SubscriptionStatus
 from billing.ports import Ids
 from billing.store.batch import Batch
@@ -114,6 +114,7 @@ def _draft(
 
 
 def _check_start(subscription: Subscription, now: datetime) -> None:
+    """Raises `Invalid` for a start whose first period is over, or would be a part of one."""
     cycle = BillingCycle(
         Interval(subscription.interval),
         subscription.interval_count,
@@ -121,6 +122,12 @@ def _check_start(subscription: Subscription, now: datetime) -> None:
         subscription.anchor_day,
         subscription.month_end,
     )
+    if stub_of(cycle) is not None:
+        raise Invalid(
+            f"this price bills to the last day of a month, and {subscription.anchor_date} is none; a first part of a"
+            " month is not billed yet, so start on the last day of a month",
+            where="start_at",
+        )
     first = nth_period(cycle, 0, subscription.zone)
     if first.ends_at <= now:
         raise Invalid(

@@ -1,6 +1,9 @@
-"""A whole service behind its HTTP application: SQLite, a provider in memory, a clock in the test's hand."""
+"""One service behind its HTTP application for all tests of a process: SQLite, a provider in memory, a clock in the
+test's hand. Each test finds it as it was when it was new.
+"""
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,59 +11,56 @@ from typing import Any
 
 import httpx
 import pytest
-from factories import Shop
+from factories import START, Shop
+from fakes.gateway import FakeGateway
 
 from api.app import create_app
 from billing.bootstrap import Wiring
 from billing.ports import Account
 from billing.scheduler import Loops
-from billing.store.engine import Database, open_database
+from billing.store.engine import open_database
 from billing.use_cases.api_keys import create_key
-from tests.api.service import CUSTOMER, ITEM, PLAN, TOKEN, Service, Stage, served
-
-
-@pytest.fixture
-def service(tmp_path: Path, migrated_file: Path) -> Iterator[Service]:
-    file = tmp_path / "perennial.sqlite3"
-    shutil.copy(migrated_file, file)
-    shop = Shop(_without_syncs(open_database(f"sqlite:///{file}")))
-    accounts = {"main": Account(shop.gateway, 64, timedelta(seconds=65))}
-    wiring = Wiring(shop.database, shop.clock, shop.ids, shop.keyring, accounts, (), shop.namespace)
-    loops = Loops(wiring)
-    keys = [
-        create_key(shop.database, shop.ids, shop.clock.now(), name=role, role=role, live=False)
-        for role in ("admin", "merchant")
-    ]
-    yield Service(shop, wiring, loops, create_app(wiring, loops), file, *keys)
-    wiring.close()
-
-
-def _without_syncs(database: Database) -> Database:
-    # What a power cut leaves behind is not asked here, and a sync at every commit is most of a test's time.
-    connection = database.engine.raw_connection()
-    connection.cursor().execute("PRAGMA synchronous=OFF")
-    connection.close()
-    return database
+from tests.api.service import CUSTOMER, ITEM, PLAN, TOKEN, Service, SettableClock, served
 
 
 @pytest.fixture(scope="session")
-def stage() -> Iterator[tuple[Stage, str]]:
-    stage = Stage()
-    with served(stage) as address:
-        yield stage, address
+def one_service(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[Service]:
+    file = tmp_path_factory.mktemp("api") / "perennial.sqlite3"
+    shutil.copy(migrated_file, file)
+    shop = Shop(open_database(f"sqlite:///{file}"), SettableClock(START))
+    wiring = Wiring(shop.database, shop.clock, shop.ids, shop.keyring, {}, (), shop.namespace)
+    loops = Loops(wiring)
+    keys = [
+        create_key(shop.database, shop.ids, START, name=role, role=role, live=False) for role in ("admin", "merchant")
+    ]
+    app = create_app(wiring, loops)
+    with served(app) as address:
+        yield Service(shop, wiring, loops, app, address, file, *keys)
+    wiring.close()
+
+
+@pytest.fixture(scope="session")
+def as_new(one_service: Service) -> sqlite3.Connection:
+    """The rows of a service that nobody has used."""
+    kept = sqlite3.connect(":memory:", check_same_thread=False)
+    one_service.connection().backup(kept)
+    return kept
 
 
 @pytest.fixture
-def address(service: Service, stage: tuple[Stage, str]) -> str:
-    """The service on a loopback port."""
-    stage[0].app = service.app
-    return stage[1]
+def service(one_service: Service, as_new: sqlite3.Connection) -> Service:
+    as_new.backup(one_service.connection())
+    shop = one_service.shop
+    shop.clock.set(START)
+    shop.gateway = FakeGateway()
+    one_service.wiring.accounts["main"] = Account(shop.gateway, 64, timedelta(seconds=65))
+    return one_service
 
 
 @pytest.fixture
-def client(service: Service, address: str) -> Iterator[httpx.Client]:
+def client(service: Service) -> Iterator[httpx.Client]:
     """A client with the operator's key."""
-    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {service.admin_key}"}) as client:
+    with service.client(service.admin_key) as client:
         yield client
 
 

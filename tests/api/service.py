@@ -1,12 +1,14 @@
 """The service that tests of the HTTP application drive, and bodies that are right."""
 
 import socket
+import sqlite3
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,22 @@ ITEM = {
 }
 
 
+class SettableClock:
+    """Stands still at the instant it was last set to, and may be set back when a test ends."""
+
+    def __init__(self, instant: datetime) -> None:
+        self._instant = instant
+
+    def now(self) -> datetime:
+        return self._instant
+
+    def set(self, instant: datetime) -> None:
+        self._instant = instant
+
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 @dataclass
 class Service:
     """The service, and the keys of an operator and of a merchant's back end."""
@@ -40,9 +58,23 @@ class Service:
     wiring: Wiring
     loops: Loops
     app: Litestar
+    address: str
     file: Path
     admin_key: str
     merchant_key: str
+
+    def client(self, key: str) -> httpx.Client:
+        """A client over a real socket; it is loopback, so no certificates are read."""
+        return httpx.Client(
+            base_url=self.address, headers={"Authorization": f"Bearer {key}"}, verify=_NO_TLS, timeout=30
+        )
+
+    def connection(self) -> sqlite3.Connection:
+        """The one connection of the database, between two transactions."""
+        pooled = self.shop.database.engine.raw_connection()
+        connection = pooled.driver_connection
+        pooled.close()
+        return connection
 
     def tick(self) -> None:
         self.loops.until_idle()
@@ -62,17 +94,6 @@ class Service:
             return {
                 name: sorted(map(tuple, session.execute(text(f'SELECT * FROM "{name}"'))), key=repr) for name in names
             }
-
-
-class Stage:
-    """One server for all tests of a process; each test puts its own application on it."""
-
-    def __init__(self) -> None:
-        self.app: Litestar | None = None
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        assert self.app is not None, "a test asks for `client` or `address` first"
-        await self.app(scope, receive, send)
 
 
 @contextmanager

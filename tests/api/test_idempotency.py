@@ -6,9 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from billing.domain.errors import Conflict
-from billing.use_cases.answer_once import Asked, answer_once
-from billing.use_cases.api_keys import KeyHolder, find_key
 from tests.api.service import CUSTOMER, PLAN, Service
 
 KEY = {"Idempotency-Key": "order 17/1"}
@@ -77,7 +74,7 @@ def test_a_preview_is_repeated_as_it_was_shown(service: Service, client: httpx.C
 
 @pytest.mark.parametrize("verb", ["refund", "subscribe", "plan"])
 def test_100_parallel_repeats_have_one_effect_and_one_answer(
-    service: Service, client: httpx.Client, made: dict[str, str], address: str, verb: str
+    service: Service, client: httpx.Client, made: dict[str, str], verb: str
 ) -> None:
     service.tick()
     service.shop.after(minutes=31)
@@ -89,51 +86,15 @@ def test_100_parallel_repeats_have_one_effect_and_one_answer(
         "plan": ("/v1/plans", {**PLAN, "reference": "parallel"}, "plans"),
     }[verb]
     before = len(service.dump()[table])
-    answers = many(address, service.admin_key, path, body)
+    answers = many(service, path, body)
     assert len({(answer.status_code, answer.content) for answer in answers}) == 1
     assert answers[0].status_code in (201, 202)
     assert sum("Idempotency-Replayed" not in answer.headers for answer in answers) == 1
     assert len(service.dump()[table]) == before + 1
 
 
-def test_an_answer_and_its_effect_are_written_together_or_not_at_all(service: Service) -> None:
-    shop = service.shop
-    holder = find_key(shop.database, service.admin_key)
-    assert isinstance(holder, KeyHolder)
-    before = service.dump()
-
-    def fails(record):
-        with shop.database.tx() as session:
-            record(session, "done")
-            raise RuntimeError("the process dies here")
-
-    arguments = (shop.database, shop.ids, shop.clock.now(), Asked(holder.id, "k", "0" * 64), fails)
-    with pytest.raises(RuntimeError):
-        answer_once(*arguments, lambda _, said: (200, said.encode()), lambda _: (409, b""))
-    assert service.dump() == before
-
-
-def test_who_loses_a_race_says_what_the_winner_said(service: Service) -> None:
-    shop = service.shop
-    holder = find_key(shop.database, service.admin_key)
-    asked = Asked(holder.id, "k", "0" * 64)
-    common = (lambda _, said: (200, said.encode()), lambda _: (409, b"refused"))
-
-    def wins(record):
-        with shop.database.tx() as session:
-            record(session, "winner")
-
-    def loses(record):
-        # Between its look at what is stored and its refusal, another request has done it all.
-        answer_once(shop.database, shop.ids, shop.clock.now(), asked, wins, *common)
-        raise Conflict
-
-    given = answer_once(shop.database, shop.ids, shop.clock.now(), asked, loses, *common)
-    assert (given.status, given.body, given.replayed) == (200, b"winner", True)
-
-
-def many(address: str, key: str, path: str, body: dict) -> list[httpx.Response]:
-    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "parallel", "Content-Type": "application/json"}
+def many(service: Service, path: str, body: dict) -> list[httpx.Response]:
+    headers = {"Idempotency-Key": "parallel", "Content-Type": "application/json"}
     content = json.dumps(body).encode()
-    with httpx.Client(base_url=address, headers=headers, timeout=30) as client, ThreadPoolExecutor(40) as pool:
-        return list(pool.map(lambda _: client.post(path, content=content), range(100)))
+    with service.client(service.admin_key) as client, ThreadPoolExecutor(40) as pool:
+        return list(pool.map(lambda _: client.post(path, content=content, headers=headers), range(100)))

@@ -1,13 +1,14 @@
 """Ids as they are shown outside say what they name, and are read back strictly."""
 
-from uuid import UUID
+from datetime import UTC, datetime
+from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.domain.errors import Invalid
-from billing.domain.ids import Prefix, parse, shown
+from billing.domain.ids import Prefix, derived_id, parse, shown
 
 HEX = "0190c0de00007000800000000000000a"
 
@@ -54,3 +55,11 @@ def test_a_refusal_repeats_only_the_start_of_a_long_text() -> None:
 def test_every_prefix_is_its_own() -> None:
     assert len({prefix.value for prefix in Prefix}) == len(Prefix)
     assert not any("_" in prefix for prefix in Prefix)
+
+
+def test_a_derived_id_is_the_same_whenever_it_is_made_and_says_its_instant() -> None:
+    at = datetime(2028, 2, 29, 5, 0, 0, 123000, tzinfo=UTC)
+    made = derived_id(at, b"subscription", b"2")
+    assert made == derived_id(at, b"subscription", b"2") != derived_id(at, b"subscription", b"3")
+    assert (made.version, made.variant) == (7, RFC_4122)
+    assert made.int >> 80 == int(at.timestamp() * 1000)

@@ -3,10 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
 from factories import START, Emailing, NumberOn, Shop
 from reading import entries, invoices, operations, periods, subscription
 
-from billing.domain.operations import OperationKind
+from billing.domain.errors import Invalid
+from billing.domain.ids import derived_id
+from billing.domain.operations import OperationKind, operation_key
 from billing.ports import Answer, Succeeded
 
 
@@ -132,3 +135,21 @@ def test_a_purchase_under_review_is_captured_once_it_is_accepted(shop: Shop) -> 
     shop.after(hours=1)
     shop.after(minutes=31)
     assert invoices(shop)[0].status == "paid"
+
+
+def test_a_month_end_price_starts_on_a_last_day_or_not_at_all(shop: Shop) -> None:
+    price_id = shop.price(month_end=True)
+    with pytest.raises(Invalid, match="last day of a month"):
+        shop.subscription(price_id=price_id, start_at=datetime(2028, 2, 10, 12, tzinfo=UTC))
+    made = shop.subscription(price_id=price_id, start_at=datetime(2028, 2, 29, 12, tzinfo=UTC))
+    shop.at(datetime(2028, 4, 1, tzinfo=UTC))
+    assert [p.end_date.isoformat() for p in periods(shop, made.id)] == ["2028-03-31", "2028-04-30"]
+
+
+def test_a_restored_database_opens_the_same_period_with_the_same_invoice_and_key(shop: Shop) -> None:
+    made = shop.subscription()
+    shop.tick()
+    (purchase,) = operations(shop, "purchase")
+    again = derived_id(periods(shop, made.id)[0].starts_at, made.id.bytes, b"1")
+    assert purchase.invoice_id == again
+    assert purchase.key == operation_key(shop.namespace, OperationKind.PURCHASE, again, 1, 3970, "SEK", made.token_id)
