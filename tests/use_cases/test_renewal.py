@@ -142,6 +142,7 @@ def test_a_month_end_price_starts_on_a_last_day_or_not_at_all(shop: Shop) -> Non
     with pytest.raises(Invalid, match="last day of a month"):
         shop.subscription(price_id=price_id, start_at=datetime(2028, 2, 10, 12, tzinfo=UTC))
     made = shop.subscription(price_id=price_id, start_at=datetime(2028, 2, 29, 12, tzinfo=UTC))
+    shop.at(datetime(2028, 2, 29, 12, tzinfo=UTC))
     shop.at(datetime(2028, 4, 1, tzinfo=UTC))
     assert [p.end_date.isoformat() for p in periods(shop, made.id)] == ["2028-03-31", "2028-04-30"]
 
