@@ -123,9 +123,6 @@ def _refused(
     error: BillingError,
     refusal: Callable[[BillingError], tuple[int, bytes]],
 ) -> Given:
-    known = _known(database, asked)
-    if known is not None:
-        return known
     status, body = refusal(error)
     if asked is None or status >= 500:
         raise error
@@ -139,7 +136,7 @@ def _keep(
     asked: Asked | None,
     answer: Callable[[Session], tuple[int, bytes]],
 ) -> Given:
-    """Store an answer without an effect, in a transaction of its own."""
+    """Store an answer without an effect, in a transaction of its own; another request's comes before it."""
     try:
         with database.tx() as session:
             given = Given(*answer(session), replayed=False)

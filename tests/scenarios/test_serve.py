@@ -12,6 +12,9 @@ import pytest
 from both_books import BothBooks
 from installed import Installed, first_line
 
+from billing.adapters.ids import SystemIds
+from billing.use_cases.api_keys import create_key
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -89,10 +92,10 @@ def test_a_key_made_by_the_command_opens_the_door_and_admin_opens_the_back(insta
 @contextmanager
 def serving(installed: Installed, count: int = 1) -> Iterator[list[httpx.Client]]:
     """Services on free ports, each as a client with an operator's key; SIGTERM ends them with exit code 0."""
-    code, key, complained = installed.command("keys", "create", "--name", "test", "--admin")
-    assert code == 0, complained
+    with installed.database() as database:
+        key = create_key(database, SystemIds(), datetime.now(UTC), name="test", role="admin", live=False)
     services = [installed.start("serve", "--port", "0") for _ in range(count)]
-    headers = {"Authorization": f"Bearer {key.strip()}"}
+    headers = {"Authorization": f"Bearer {key}"}
     clients = []
     for service in services:
         words = first_line(service.stdout).split()
