@@ -4,6 +4,7 @@ double or lost changes nothing.
 
 import logging
 import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -19,6 +20,14 @@ from billing.use_cases.renew import renew
 logger = logging.getLogger(__name__)
 
 RENEW, OPERATE = "renew", "operate"
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """The end of a pass: how many rows it found, and the instant (UTC) at which the next one becomes due."""
+
+    found: int
+    next_due_at: datetime | None
 
 
 class Loops:
@@ -46,16 +55,19 @@ class Loops:
             claimed += found
         return claimed
 
-    def until_idle(self) -> int:
-        """One pass of all loops until nothing is due; returns how much was found."""
+    def until_idle(self) -> Idle:
+        """One pass of all loops until nothing is due: how much was found, and what becomes due next."""
         total = 0
-        while not self._stopping.is_set() and (found := self._round()):
+        while True:
+            due = self._due()
+            found = 0 if self._stopping.is_set() else self._round(due)
+            if not found:
+                return Idle(total, due.first())
             total += found
-        return total
 
-    def _round(self) -> int:
+    def _round(self, due: Due) -> int:
         """Each loop once, and only where a look at the due rows says that it would find something."""
-        now, due = self._wiring.clock.now(), self._due()
+        now = self._wiring.clock.now()
         found = self.renew() if _reached(due.period, now) or _reached(due.exhausted, now) else 0
         # A renewal plans purchases that are due at once, so that its find is reason enough to look.
         if found or _reached(due.planned, now) or _reached(due.leased, now):

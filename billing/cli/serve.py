@@ -78,7 +78,7 @@ def run() -> None:
     settings = load_settings()
     with owned(settings):
         wiring = wire(settings, passed=kill_points())
-        found = Loops(wiring).until_idle()
+        found = Loops(wiring).until_idle().found
         wiring.close()
     click.echo(f"done: {found} rows were due")
 

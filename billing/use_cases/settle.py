@@ -95,8 +95,9 @@ def settle(database: Database, ids: Ids, now: datetime, settlements: Sequence[Se
         scenes = _scenes(session, batch, settlements, to_number)
         moved = sum(_settle_one(scenes[s.operation_id], s) for s in _in_order(settlements))
         batch.write(session)
-        number_invoices(session, batch, list(to_number.values()))
-        batch.write(session)
+        if to_number:
+            number_invoices(session, batch, list(to_number.values()))
+            batch.write(session)
         return moved
 
 
