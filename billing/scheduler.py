@@ -24,10 +24,10 @@ RENEW, OPERATE = "renew", "operate"
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """The end of a pass: how many rows it found, and the instant (UTC) at which the next one becomes due."""
+    """The end of a pass: how many rows it found, and what becomes due next."""
 
     found: int
-    next_due_at: datetime | None
+    due: Due
 
 
 class Loops:
@@ -55,14 +55,17 @@ class Loops:
             claimed += found
         return claimed
 
-    def until_idle(self) -> Idle:
-        """One pass of all loops until nothing is due: how much was found, and what becomes due next."""
+    def until_idle(self, known: Due | None = None) -> Idle:
+        """One pass of all loops until nothing is due: how much was found, and what becomes due next.
+
+        `known` is what an earlier pass returned, where nothing can have been written since: it saves the first look.
+        """
         total = 0
         while True:
-            due = self._due()
+            due, known = known or self._due(), None
             found = 0 if self._stopping.is_set() else self._round(due)
             if not found:
-                return Idle(total, due.first())
+                return Idle(total, due)
             total += found
 
     def _round(self, due: Due) -> int:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO
 from uuid import UUID
 
 import pytest
@@ -166,8 +165,7 @@ class Installed:
             process.communicate(timeout=20)
 
 
-def first_line(stream: IO[str] | None) -> str:
+def first_line(process: subprocess.Popen[str]) -> str:
     """The line with which a process says that it is ready; fails the test where it ended without one."""
-    assert stream is not None
-    line = stream.readline()
-    return line or pytest.fail("the process ended before it was ready")
+    assert process.stdout is not None, "the process speaks into a pipe"
+    return process.stdout.readline() or pytest.fail(f"it ended before it was ready: {process.communicate()[1]}")

@@ -28,6 +28,7 @@ from billing.demo.story import tell
 from billing.domain.errors import NotReady
 from billing.scheduler import Loops
 from billing.store.engine import open_database
+from billing.store.runs import Due
 from billing.use_cases.api_keys import create_key
 from billing.use_cases.install import install
 from billing.vault.keyring import Keyring
@@ -122,13 +123,17 @@ def _service(directory: Path, wiring: Wiring, loops: Loops, where: tuple[str, st
     clock = wiring.clock
     assert isinstance(clock, SimulatedClock), "the demo runs on simulated time"
 
-    # Nothing is written between two advances but what the story itself asks for, and then it advances again.
-    last_look: list[datetime | None] = [loops.next_due_at()]
+    known: list[Due | None] = [None]
 
     def advance(instant: datetime) -> None:
-        if instant > clock.now():
+        # What the story asks of the API is written between two calls at one instant; else nobody but we write.
+        moved = instant > clock.now()
+        if moved:
             clock.set(instant)
-        last_look[0] = loops.until_idle().next_due_at
+        known[0] = loops.until_idle(known[0] if moved else None).due
+
+    def next_due_at() -> datetime | None:
+        return known[0].first() if known[0] is not None else loops.next_due_at()
 
     api_url, key, sandbox_url = where
     return Service(
@@ -139,7 +144,7 @@ def _service(directory: Path, wiring: Wiring, loops: Loops, where: tuple[str, st
         service_file=directory / "perennial.sqlite3",
         sandbox_file=directory / "sandbox" / "sandbox.sqlite3",
         advance=advance,
-        next_due_at=lambda: last_look[0],
+        next_due_at=next_due_at,
     )
 
 

@@ -5,6 +5,7 @@ It keeps nothing of its own: the sandbox's clock says how far it has been told, 
 
 import time
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,8 +48,9 @@ def tell(
         Caller(service.api_url, bearer=service.api_key) as api,
         Caller(service.sandbox_url, auth=_SANDBOX_CREDENTIALS) as sandbox,
         _progress(console) as progress,
+        closing(Provider(sandbox, service.sandbox_url)) as provider,
     ):
-        stage = Stage(api, Provider(sandbox), service.provider_account, shop)
+        stage = Stage(api, provider, service.provider_account, shop)
         _Telling(service, stage, progress, last).tell(first)
     figures = read_figures(
         service.service_file, service.sandbox_file, shop.customers.values(), time.monotonic() - began
@@ -75,6 +77,7 @@ class _Telling:
         self._move(now)
         if now == start:
             self._load()
+            self._service.advance(now)
         task = self._progress.add_task("time", total=_seconds(self._end - start), at=f"{now:%Y-%m-%d}")
         self._act(now - _TAKEN_UP_AGAIN, now)
         while now < self._end:

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from billing.domain.errors import Invalid
 
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

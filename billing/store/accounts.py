@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import CheckConstraint, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.store.bulk import table_of
@@ -24,8 +24,11 @@ class Installation(SQLModel, table=True):
     """One row: what makes this database itself and no copy of another."""
 
     __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("only_one = 1", name="only_one_row"),)
 
     id: UUID = Field(primary_key=True)
+    only_one: int = Field(default=1, unique=True)
+    """Always 1: a second row, and with it a second set of keys, is refused by the database."""
     namespace: UUID
     """Root of every idempotency key: a restored database makes the same keys again."""
     canary: bytes
@@ -33,8 +36,9 @@ class Installation(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcInstant)
 
 
-def installation(session: Session) -> Installation | None:
-    return session.exec(select(Installation)).first()
+def installation(session: Session, *, lock: bool = False) -> Installation | None:
+    query = select(Installation)
+    return session.exec(query.with_for_update() if lock else query).first()
 
 
 def account_names(session: Session) -> set[str]:

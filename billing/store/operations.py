@@ -19,6 +19,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy import select as sql_select
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.domain.operations import CLAIMS_MAX, Authorization, OperationKind, OperationStatus, Standing, Trigger
@@ -181,10 +182,13 @@ def _claim_statement(due: Any, order: Any) -> Any:
         .order_by(order, col(Operation.id))
         .limit(bindparam("most"))
         .with_for_update(skip_locked=True)
+        # Materialized: as a plain subquery it might be run again for each row, and claim more than the limit.
+        .cte("chosen")
+        .prefix_with("MATERIALIZED")
     )
     return (
         update(Operation)
-        .where(col(Operation.id).in_(chosen.scalar_subquery()))
+        .where(col(Operation.id).in_(sql_select(chosen.c.id).scalar_subquery()))
         .values(
             lease_owner=bindparam("new_owner"),
             lease_until=bindparam("new_until"),

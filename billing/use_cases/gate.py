@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from billing.domain.errors import Invalid
 from billing.domain.invoicing import InvoiceStatus
@@ -25,10 +25,8 @@ from billing.domain.operations import (
 from billing.domain.subscriptions import SubscriptionStatus
 from billing.domain.tokens import Token
 from billing.ports import Account, Answer, Call, Refused
-from billing.store import operations as operation_store
 from billing.store import subscriptions as subscription_store
-from billing.store.accounts import ProviderAccount
-from billing.store.customers import StoredToken, TokenStatus, tokens_by_id
+from billing.store.customers import StoredToken, TokenStatus
 from billing.store.invoices import Invoice
 from billing.store.operations import Operation
 from billing.store.subscriptions import Subscription
@@ -146,24 +144,21 @@ def _look(session: Session, operations: Sequence[Operation]) -> list[tuple[Facts
     """Lock the subscriptions (shared) and the operations, then read what the decision needs as it stands now."""
     if session.get_bind().dialect.name != "sqlite":
         subscription_store.lock_shared(session, [op.subscription_id for op in operations])
-    ops = operation_store.locked(session, [op.id for op in operations])
-    book = read_order_book(session, list(ops.values()))
-    tokens = tokens_by_id(session, [op.token_id for op in ops.values() if op.token_id is not None])
-    halted = set(session.exec(select(ProviderAccount.name).where(col(ProviderAccount.halted_at).is_not(None))))
+    book = read_order_book(session, [op.id for op in operations])
     return [
         (
             Facts(
                 op,
                 book.invoices[op.invoice_id],
                 book.subscriptions[op.subscription_id],
-                tokens.get(op.token_id) if op.token_id else None,
-                book.operations.get(op.purchase_id) if op.purchase_id else None,
-                book.operations.get(op.capture_id) if op.capture_id else None,
-                op.provider_account in halted,
+                book.tokens.get(op.token_id) if op.token_id else None,
+                book.acted_upon.get(op.purchase_id) if op.purchase_id else None,
+                book.acted_upon.get(op.capture_id) if op.capture_id else None,
+                op.provider_account in book.halted,
             ),
             book,
         )
-        for op in ops.values()
+        for op in book.chosen
     ]
 
 

@@ -45,7 +45,8 @@ def admit(database: Database, keyring: Keyring, accounts: Mapping[str, str], zon
     """
     check_zone(zone)
     with database.tx() as session:
-        known = installation(session)
+        # Locked, since processes that start together on a new database would write the same rows.
+        known = installation(session, lock=True)
         if known is None:
             raise NotReady("the database is not tied to a vault key yet; run `billing vault init`")
         keyring.check_canary(known.canary)

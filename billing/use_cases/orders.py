@@ -6,55 +6,74 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam
+from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from billing.domain.ids import Prefix, shown
 from billing.domain.operations import OperationKind
 from billing.ports import Order, OrderLine
+from billing.store.accounts import ProviderAccount
+from billing.store.customers import StoredToken
 from billing.store.invoices import CreditNoteLine, Invoice, InvoiceLine, credit_note_lines, lines_of
 from billing.store.operations import Operation
-from billing.store.plans import Plan, plans_by_id
+from billing.store.plans import Plan
 from billing.store.subscriptions import Subscription
-
-# Built once: these run for every window.
-_IDS: Any = bindparam("ids", expanding=True)
-_SUBSCRIPTIONS = select(Subscription).where(col(Subscription.id).in_(_IDS))
-_OPERATIONS = select(Operation).where(col(Operation.id).in_(_IDS))
-_INVOICES = select(Invoice).where(col(Invoice.id).in_(_IDS))
 
 
 @dataclass(frozen=True, slots=True)
 class OrderBook:
-    """Everything the requests of one window are written from, read in a handful of queries."""
+    """Everything the gate decides on and the requests of one window are written from, read in three statements."""
 
+    chosen: Sequence[Operation]
     invoices: Mapping[UUID, Invoice]
     subscriptions: Mapping[UUID, Subscription]
-    operations: Mapping[UUID, Operation]
+    plans: Mapping[UUID, Plan]
+    tokens: Mapping[UUID, StoredToken]
+    halted: frozenset[str]
+    """Provider accounts that are stopped."""
+    acted_upon: Mapping[UUID, Operation]
     """The purchases and captures that others act upon."""
     lines: Mapping[UUID, list[InvoiceLine]]
     credited: Mapping[UUID, list[CreditNoteLine]]
-    plans: Mapping[UUID, Plan]
 
 
-def read_order_book(session: Session, operations: Sequence[Operation]) -> OrderBook:
-    """Read what `operations` refer to."""
-    invoice_ids = {op.invoice_id for op in operations}
-    subscription_ids = {op.subscription_id for op in operations}
-    purchasing = {op.subscription_id for op in operations if op.kind == OperationKind.PURCHASE}
-    acted_upon = {op_id for op in operations for op_id in (op.purchase_id, op.capture_id) if op_id is not None}
-    subscriptions = session.exec(_SUBSCRIPTIONS, params={"ids": list(subscription_ids)}).all()
-    others = session.exec(_OPERATIONS, params={"ids": list(acted_upon)}).all() if acted_upon else ()
-    charging = [op.invoice_id for op in operations if op.kind in (OperationKind.PURCHASE, OperationKind.CAPTURE)]
-    notes = [op.subject for op in operations if op.kind == OperationKind.REFUND]
-    invoices = session.exec(_INVOICES, params={"ids": list(invoice_ids)}).all()
-    sold = [row.plan_id for row in subscriptions if row.id in purchasing]
+# Built once: these run for every window.
+_IDS: Any = bindparam("ids", expanding=True)
+_ACTED_UPON = select(Operation).where(col(Operation.id).in_(_IDS))
+_CASES = (
+    sql_select(Operation, Invoice, Subscription, Plan, StoredToken, ProviderAccount)
+    .join(Invoice, col(Invoice.id) == col(Operation.invoice_id))
+    .join(Subscription, col(Subscription.id) == col(Operation.subscription_id))
+    .join(Plan, col(Plan.id) == col(Subscription.plan_id))
+    .join(ProviderAccount, col(ProviderAccount.name) == col(Operation.provider_account))
+    .outerjoin(StoredToken, col(StoredToken.id) == col(Operation.token_id))
+    .where(col(Operation.id).in_(_IDS))
+    .order_by(col(Operation.id))
+    .with_for_update(of=Operation)
+)
+
+
+def read_order_book(session: Session, operation_ids: Sequence[UUID]) -> OrderBook:
+    """Lock these operations, in id order, and read what they stand for as it is now.
+
+    On PostgreSQL the caller holds their subscriptions, so that nothing read here changes before the commit.
+    """
+    cases = session.execute(_CASES, {"ids": list(operation_ids)}).all()
+    chosen = [case[0] for case in cases]
+    others = {op_id for op in chosen for op_id in (op.purchase_id, op.capture_id) if op_id is not None}
+    charging = [op.invoice_id for op in chosen if op.kind in (OperationKind.PURCHASE, OperationKind.CAPTURE)]
+    notes = [op.subject for op in chosen if op.kind == OperationKind.REFUND]
+    found = session.exec(_ACTED_UPON, params={"ids": list(others)}).all() if others else ()
     return OrderBook(
-        {row.id: row for row in invoices},
-        {row.id: row for row in subscriptions},
-        {row.id: row for row in others},
+        chosen,
+        {invoice.id: invoice for _, invoice, *_ in cases},
+        {subscription.id: subscription for _, _, subscription, *_ in cases},
+        {plan.id: plan for _, _, _, plan, *_ in cases},
+        {token.id: token for *_, token, _ in cases if token is not None},
+        frozenset(account.name for *_, account in cases if account.halted_at is not None),
+        {row.id: row for row in found},
         lines_of(session, charging) if charging else {},
         credit_note_lines(session, notes) if notes else {},
-        plans_by_id(session, sold) if sold else {},
     )
 
 
@@ -62,8 +81,8 @@ def order_for(operation: Operation, book: OrderBook, reference: str) -> Order:
     """The values of one request, in our words; `reference` is the operation's own at the provider."""
     kind = OperationKind(operation.kind)
     subscription = book.subscriptions[operation.subscription_id]
-    purchase = book.operations.get(operation.purchase_id) if operation.purchase_id else None
-    capture = book.operations.get(operation.capture_id) if operation.capture_id else None
+    purchase = book.acted_upon.get(operation.purchase_id) if operation.purchase_id else None
+    capture = book.acted_upon.get(operation.capture_id) if operation.capture_id else None
     is_purchase = kind is OperationKind.PURCHASE
     return Order(
         kind,

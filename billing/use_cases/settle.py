@@ -23,7 +23,6 @@ from billing.store.engine import Database
 from billing.store.invoices import PaymentState
 from billing.store.numbers import number_invoices
 from billing.store.operations import Observation, Operation
-from billing.store.plans import plans_by_id
 from billing.use_cases.settle_follow_up import capture_succeeded, email_succeeded, refund_succeeded, void_succeeded
 from billing.use_cases.settle_purchase import (
     bury,
@@ -116,7 +115,6 @@ def _scenes(
     by_invoice: dict[UUID, list[Operation]] = {}
     for operation in operation_store.of_invoices(session, list(invoices), lock=True):
         by_invoice.setdefault(operation.invoice_id, []).append(operation)
-    plans = plans_by_id(session, list({row.plan_id for row in subscriptions.values()}))
     scenes = {}
     for operation_id, subscription_id, invoice_id in found:
         subscription = subscriptions[subscription_id]
@@ -126,7 +124,6 @@ def _scenes(
             batch.now,
             subscription,
             invoices[invoice_id],
-            plans[subscription.plan_id],
             by_invoice[invoice_id],
             to_number,
         )

@@ -1,4 +1,4 @@
-"""What a settlement looks at and writes to: one operation's subscription, invoice and plan, all held locked."""
+"""What a settlement looks at and writes to: one operation's subscription and invoice, held locked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,9 +24,13 @@ class Scene:
     now: datetime
     subscription: Subscription
     invoice: Invoice
-    plan: Plan
     siblings: Sequence[Operation]
     to_number: dict[UUID, Invoice]
+
+    @property
+    def plan(self) -> Plan:
+        """The subscription's plan, read when something asks for it."""
+        return self.session.get_one(Plan, self.subscription.plan_id)
 
     def next_n(self, kind: OperationKind, subject: UUID) -> int:
         """The number of the next operation of this kind on this subject."""

@@ -41,10 +41,13 @@ def upgrade() -> None:
     op.create_table(
         "installation",
         sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("only_one", sa.Integer(), nullable=False),
         sa.Column("namespace", sa.Uuid(), nullable=False),
         sa.Column("canary", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("only_one = 1", name=op.f("ck_installation_only_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
+        sa.UniqueConstraint("only_one", name=op.f("uq_installation_only_one")),
     )
     op.create_table(
         "plans",

@@ -2,11 +2,17 @@
 
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
+from uuid import UUID
 
 import pytest
 from both_books import BothBooks
 from installed import Installed, first_line
+
+from billing.bootstrap import wire
+from config.settings import load_settings
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -18,7 +24,7 @@ def test_sixty_subscriptions_due_under_two_workers_are_charged_once_each(install
     now = datetime.now(UTC)
     workers = [installed.start("worker") for _ in range(2)]
     for worker in workers:
-        assert "ready" in first_line(worker.stdout)
+        assert "ready" in first_line(worker)
     with installed.at(now) as (wiring, _, _):
         for n in range(COUNT):
             # They fall due one after another, so that neither worker can take them all at once.
@@ -34,6 +40,20 @@ def test_sixty_subscriptions_due_under_two_workers_are_charged_once_each(install
     BothBooks(installed).assert_agree()
 
 
+def test_processes_that_start_together_on_a_new_database_all_start(installed: Installed) -> None:
+    together = Barrier(8)
+
+    def start() -> UUID:
+        together.wait()
+        wiring = wire(load_settings())
+        wiring.close()
+        return wiring.namespace
+
+    with ThreadPoolExecutor(together.parties) as threads:
+        started = [threads.submit(start) for _ in range(together.parties)]
+    assert len({one.result() for one in started}) == 1
+
+
 def test_rows_that_are_due_already_are_shared_out_once_each(installed: Installed) -> None:
     now = datetime.now(UTC)
     with installed.at(now) as (wiring, _, _):
@@ -41,7 +61,7 @@ def test_rows_that_are_due_already_are_shared_out_once_each(installed: Installed
             installed.subscribe(wiring, now)
     workers = [installed.start("worker") for _ in range(2)]
     for worker in workers:
-        assert "ready" in first_line(worker.stdout)
+        assert "ready" in first_line(worker)
     wait_for_orders(installed)
     for worker in workers:
         worker.terminate()

@@ -98,7 +98,7 @@ def serving(installed: Installed, count: int = 1) -> Iterator[list[httpx.Client]
     headers = {"Authorization": f"Bearer {key}"}
     clients = []
     for service in services:
-        words = first_line(service.stdout).split()
+        words = first_line(service).split()
         clients.append(httpx.Client(base_url=words[words.index("on") + 1], headers=headers, timeout=20))
     yield clients
     for client, service in zip(clients, services, strict=True):
