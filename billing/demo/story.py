@@ -77,6 +77,7 @@ class _Telling:
         self._move(now)
         if now == start:
             self._load()
+            # What starts now is due now.
             self._service.advance(now)
         task = self._progress.add_task("time", total=_seconds(self._end - start), at=f"{now:%Y-%m-%d}")
         self._act(now - _TAKEN_UP_AGAIN, now)

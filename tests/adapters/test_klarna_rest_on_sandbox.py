@@ -90,7 +90,7 @@ def effects(sandbox: Any, call: Call) -> int:
         EMAIL: ("send_outs WHERE cause = 'trigger' AND order_id = ?", call.purchase_id),
     }
     where, value = counted[call.kind]
-    return int(sandbox.rows(f"SELECT count(*) AS n FROM {where}", value)[0]["n"])  # noqa: S608 - words of this file only
+    return int(sandbox.rows(f"SELECT count(*) AS n FROM {where}", value)[0]["n"])
 
 
 def reason(outcome: Outcome) -> str:

@@ -118,5 +118,5 @@ def test_the_files_rows_say_what_the_ledger_call_says(sandbox):
     sandbox.capture(order_id)
     shown = sandbox.client.get("/_sandbox/ledger").json()
     for table in ("orders", "captures", "refunds", "send_outs", "declines", "faults", "tokens"):
-        assert shown[table] == sandbox.rows(f"SELECT * FROM {table} ORDER BY rowid")  # noqa: S608  fixed names
+        assert shown[table] == sandbox.rows(f"SELECT * FROM {table} ORDER BY rowid")
     assert order_id in {row["order_id"] for row in shown["orders"]}

@@ -146,10 +146,13 @@ def set_clock(sandbox: str, instant: datetime) -> None:
     httpx.post(f"{sandbox}/_sandbox/clock", json={"set": instant.isoformat()}, trust_env=False).raise_for_status()
 
 
+# The first two stops are one instant: before the shop is handed in, and after it.
+
+
 def test_time_goes_to_each_due_instant_and_stops_at_the_end(telling):
     telling.due = [START + timedelta(seconds=5), START + timedelta(minutes=31), START + timedelta(days=9)]
     end = START + timedelta(hours=1)
-    assert telling.until(end) == [START, START + timedelta(seconds=5), START + timedelta(minutes=31), end]
+    assert telling.until(end) == [START, START, START + timedelta(seconds=5), START + timedelta(minutes=31), end]
 
 
 def test_the_sandbox_is_never_younger_than_the_service(telling):
@@ -161,7 +164,7 @@ def test_the_sandbox_is_never_younger_than_the_service(telling):
 def test_rows_that_a_dead_process_holds_are_looked_at_again_without_standing_still(telling):
     end = START + timedelta(hours=6)
     visited = telling.until(end, lambda: START - timedelta(minutes=3))
-    assert visited[:4] == [START, *(START + timedelta(minutes=minutes) for minutes in (1, 3, 7))]
+    assert visited[:5] == [START, START, *(START + timedelta(minutes=minutes) for minutes in (1, 3, 7))]
     assert visited[-1] == end
     assert len(visited) < 20
 
