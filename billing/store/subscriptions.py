@@ -58,21 +58,25 @@ class Subscription(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcInstant)
 
 
-def claim_due(session: Session, now: datetime, limit: int) -> Sequence[Subscription]:
-    """Lock up to `limit` subscriptions whose next period opens at or before `now`; rows locked elsewhere are left."""
-    query = (
-        select(Subscription)
-        .where(
-            col(Subscription.next_period_at).is_not(None),
-            col(Subscription.next_period_at) <= now,
-            col(Subscription.review_reason).is_(None),
-            col(Subscription.hold).is_(None),
-        )
-        .order_by(col(Subscription.next_period_at), col(Subscription.id))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+def _is_due(now: datetime) -> tuple[Any, ...]:
+    return (
+        col(Subscription.next_period_at).is_not(None),
+        col(Subscription.next_period_at) <= now,
+        col(Subscription.review_reason).is_(None),
+        col(Subscription.hold).is_(None),
     )
-    return session.exec(query).all()
+
+
+def due_ids(session: Session, now: datetime, limit: int) -> Sequence[UUID]:
+    """Up to `limit` subscriptions whose next period opens at or before `now`; nothing is locked."""
+    query = select(Subscription.id).where(*_is_due(now)).order_by(col(Subscription.next_period_at))
+    return session.exec(query.limit(limit)).all()
+
+
+def claim_due(session: Session, now: datetime, chosen: Sequence[UUID]) -> Sequence[Subscription]:
+    """Lock those of `chosen` that are still due at `now`; rows locked elsewhere are left."""
+    query = select(Subscription).where(col(Subscription.id).in_(chosen), *_is_due(now)).order_by(col(Subscription.id))
+    return session.exec(query.with_for_update(skip_locked=True)).all()
 
 
 _BY_ID = (

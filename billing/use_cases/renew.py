@@ -5,7 +5,7 @@ Decides nothing about amounts or dates itself (the domain does) and calls nobody
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -32,6 +32,7 @@ from billing.store.periods import PeriodKind, PeriodRow
 from billing.store.plans import NumberOn, Plan, currencies_of, items_of, plans_by_id
 from billing.store.runs import Run
 from billing.store.subscriptions import Subscription
+from billing.use_cases.halving import in_halves
 
 UNPAID_MAX = 2
 """With this many unpaid invoices, further periods are withheld instead of billed (billing rules, section 8)."""
@@ -68,26 +69,46 @@ def renew(database: Database, ids: Ids, now: datetime, passed: Callable[[str], N
     """
     run = Renewed()
     run_id = ids.new()
-    while _one_batch(database, ids, now, run, run_id):
+
+    def open_all(chosen: Sequence[UUID]) -> None:
+        _one_batch(database, ids, now, run, run_id, chosen)
         passed("renew.committed")
+
+    def park(subscription_id: UUID, reason: str) -> None:
+        with database.tx() as session:
+            found = subscription_store.locked(session, [subscription_id])
+            batch = Batch(ids, now)
+            _send_to_review(batch, found[subscription_id], f"renewal failed: {reason}", run)
+            batch.write(session)
+
+    before = -1
+    while run.seen + run.reviewed > before:
+        # A pass that moved nothing met only rows that another worker holds.
+        before = run.seen + run.reviewed
+        with database.tx() as session:
+            chosen = subscription_store.due_ids(session, now, database.batch_size)
+        in_halves(chosen, open_all, park)
     return run
 
 
-def _one_batch(database: Database, ids: Ids, now: datetime, run: Renewed, run_id: UUID) -> bool:
+def _one_batch(database: Database, ids: Ids, now: datetime, run: Renewed, run_id: UUID, chosen: Sequence[UUID]) -> None:
+    """Renew those of `chosen` that are still due, in one transaction; `run` counts them once it is committed."""
+    counts = replace(run)
     with database.tx() as session:
-        due = subscription_store.claim_due(session, now, database.batch_size)
+        due = subscription_store.claim_due(session, now, chosen)
         if not due:
-            return False
+            return
         batch = Batch(ids, now)
         books = _read_books(session, due)
-        opened = [invoice for subscription in due for invoice in _renew_one(batch, books, subscription, run)]
-        run.seen += len(due)
-        _record_run(session, run_id, run, now)
+        opened = [invoice for subscription in due for invoice in _renew_one(batch, books, subscription, counts)]
+        counts.seen += len(due)
+        _record_run(session, run_id, counts, now)
         batch.write(session)
         at_once = [invoice.id for invoice in opened if _numbered_now(invoice)]
         number_invoices(session, batch, list(invoice_store.locked(session, at_once).values()))
         batch.write(session)
-        return True
+    for field in fields(Renewed):
+        setattr(run, field.name, getattr(counts, field.name))
 
 
 def _record_run(session: Session, run_id: UUID, counts: Renewed, now: datetime) -> None:
@@ -186,6 +207,8 @@ def _open_period(
     withheld = len(unpaid) >= UNPAID_MAX
     kind = PeriodKind.WITHHELD if withheld else PeriodKind.SKIPPED if period.is_empty else PeriodKind.REGULAR
     is_first = subscription.next_seq == 1
+    # What can be wrong with a row shows here, before anything of it is written.
+    draft = invoice_for_period(books.items[subscription.price_id], books.currencies[subscription.price_id], period)
     period_id = _write_period(batch, subscription, period, kind, subscription.next_cycle_index)
     if subscription.status == SubscriptionStatus.PENDING:
         subscription.status = next_status(SubscriptionStatus.PENDING, SubscriptionEvent.START).value
@@ -198,7 +221,6 @@ def _open_period(
         return []
     run.invoices += 1
     collected_at = batch.now if is_first else collect_at(period.start_date, subscription.zone, subscription.id)
-    draft = invoice_for_period(books.items[subscription.price_id], books.currencies[subscription.price_id], period)
     invoice = _open_invoice(batch, books, subscription, draft, (period_id, period.starts_at, collected_at))
     _collect(batch, subscription, invoice)
     return [invoice]

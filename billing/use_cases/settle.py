@@ -12,7 +12,9 @@ from uuid import UUID
 from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
+from billing.domain.invoicing import InvoiceStatus
 from billing.domain.operations import OperationKind, OperationStatus, Standing, next_replay_at
+from billing.domain.subscriptions import SubscriptionStatus
 from billing.ports import Answer, Declined, Ids, NotSent, Outcome, Refused, Succeeded, Unknown
 from billing.store import invoices as invoice_store
 from billing.store import operations as operation_store
@@ -23,6 +25,7 @@ from billing.store.engine import Database
 from billing.store.invoices import PaymentState
 from billing.store.numbers import number_invoices
 from billing.store.operations import Observation, Operation
+from billing.use_cases.halving import in_halves
 from billing.use_cases.settle_follow_up import capture_succeeded, email_succeeded, refund_succeeded, void_succeeded
 from billing.use_cases.settle_purchase import (
     bury,
@@ -84,20 +87,43 @@ _SUCCEEDED: dict[OperationKind, Callable[[Scene, Operation, Succeeded], None]] =
 def settle(database: Database, ids: Ids, now: datetime, settlements: Sequence[Settlement]) -> int:
     """Record all `settlements` in one transaction; returns how many moved their operation.
 
+    Where the database refuses that, in smaller ones, until the row that it refuses stands alone and goes to a person.
     Writes status, authorization, invoice, ledger, dunning, follow-up operations and events together or not at all.
     """
-    if not settlements:
-        return 0
+    moved: list[int] = []
+    in_halves(
+        _in_order(settlements),
+        lambda part: moved.append(_settle_batch(database, ids, now, part)),
+        lambda settlement, reason: _park(database, ids, now, settlement, reason),
+    )
+    return sum(moved)
+
+
+def _settle_batch(database: Database, ids: Ids, now: datetime, settlements: Sequence[Settlement]) -> int:
     with database.tx() as session:
         batch = Batch(ids, now)
         to_number: dict[UUID, invoice_store.Invoice] = {}
         scenes = _scenes(session, batch, settlements, to_number)
-        moved = sum(_settle_one(scenes[s.operation_id], s) for s in _in_order(settlements))
+        moved = sum(_settle_one(scenes[settlement.operation_id], settlement) for settlement in settlements)
         batch.write(session)
         if to_number:
             number_invoices(session, batch, list(to_number.values()))
             batch.write(session)
         return moved
+
+
+def _park(database: Database, ids: Ids, now: datetime, settlement: Settlement, reason: str) -> None:
+    """News that could not be written: kept as an observation, and the operation goes to a person."""
+    with database.tx() as session:
+        batch = Batch(ids, now)
+        scene = _scenes(session, batch, [settlement], {})[settlement.operation_id]
+        operation = scene.operation(settlement.operation_id)
+        _observe(scene, operation, settlement.news, settled=False)
+        if operation.status in (*_OPEN, OperationStatus.PLANNED):
+            operation.lease_owner = operation.lease_until = None
+            operation.answer_code, operation.answer_message = "not_recorded", f"recording it failed: {reason}"
+            _ask_a_person(scene, operation)
+        batch.write(session)
 
 
 def _in_order(settlements: Sequence[Settlement]) -> list[Settlement]:
@@ -224,6 +250,9 @@ def _withdraw(scene: Scene, operation: Operation, news: Withdrawn) -> None:
     if operation.kind != OperationKind.PURCHASE:
         return
     bury(operation, f"dropped before the gate: {news.answer.message}")
+    if scene.invoice.status == InvoiceStatus.OPEN and scene.subscription.status == SubscriptionStatus.ENDED:
+        # Nobody will collect it any more: it is closed like one whose dunning has run out.
+        scene.invoice.exhausts_at = scene.now
     if news.as_decline is not None:
         climb(scene, operation, news.as_decline, news.answer.code)
 
