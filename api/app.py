@@ -8,6 +8,7 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.di import Provide
 from litestar.types import Message, Scope
 
+from api.admin.accounts import Accounts
 from api.admin.refunds import Refunds
 from api.auth import guard
 from api.bodies import BodyPlugin, StrictRequest
@@ -55,7 +56,7 @@ def create_app(wiring: Wiring, loops: Loops, *, threads: int = THREADS) -> Lites
     )
     admin = Router(
         "/admin/v1",
-        route_handlers=[Refunds],
+        route_handlers=[Accounts, Refunds],
         guards=[guard(wiring.database, Role.ADMIN)],
         security=[{BEARER: []}],
         tags=["Administration"],

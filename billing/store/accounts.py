@@ -18,6 +18,9 @@ class ProviderAccount(SQLModel, table=True):
     halted_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     """While set, nothing of this account leaves: its credentials were refused, or a person stopped it."""
     halted_reason: str | None = Field(default=None, max_length=200)
+    reopened_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    reopened_because: str | None = Field(default=None, max_length=500)
+    """What the person who opened it last gave as reason."""
 
 
 class Installation(SQLModel, table=True):
@@ -57,9 +60,9 @@ def halt(session: Session, name: str, reason: str, now: datetime) -> bool:
     return stopped.first() is not None
 
 
-def resume(session: Session, name: str) -> None:
+def resume(session: Session, name: str, because: str, now: datetime) -> None:
     """Open an account again after a person has put right what stopped it."""
     row = session.exec(select(ProviderAccount).where(col(ProviderAccount.name) == name)).one()
-    row.halted_at = None
-    row.halted_reason = None
+    row.halted_at, row.halted_reason = None, None
+    row.reopened_at, row.reopened_because = now, because
     session.add(row)

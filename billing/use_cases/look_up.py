@@ -11,6 +11,7 @@ from sqlmodel import Session, SQLModel, col, select
 from billing.domain.errors import NotFound
 from billing.domain.operations import FOLLOWS, OperationStatus
 from billing.domain.pricing import PriceItem
+from billing.store.accounts import ProviderAccount
 from billing.store.bulk import table_of
 from billing.store.customers import Customer, StoredToken
 from billing.store.engine import Database
@@ -187,6 +188,12 @@ def operations(
         page = _page(session, Operation, part, status=status, kind=kind, invoice_id=invoice_id)
         seen = _observations(session, [row.id for row in page.rows])
         return Page([OperationFound(row, seen.get(row.id, ())) for row in page.rows], page.next)
+
+
+def provider_accounts(database: Database) -> Sequence[ProviderAccount]:
+    """Every provider account, by name."""
+    with database.tx() as session:
+        return session.exec(select(ProviderAccount).order_by(col(ProviderAccount.name))).all()
 
 
 def operation_status(database: Database, operation_id: UUID) -> tuple[OperationStatus, bool]:

@@ -75,6 +75,8 @@ def upgrade() -> None:
         sa.Column("generation", sa.String(length=16), nullable=False),
         sa.Column("halted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("halted_reason", sa.String(length=200), nullable=True),
+        sa.Column("reopened_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reopened_because", sa.String(length=500), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_provider_accounts")),
     )
     op.create_table(

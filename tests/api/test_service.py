@@ -83,8 +83,8 @@ def test_a_schema_of_another_version_is_not_ready(service: Service, client: http
 
 def test_the_document_describes_every_operation(client: httpx.Client) -> None:
     operations = list(described(client))
-    assert len(operations) == 25
-    assert len({operation["operationId"] for operation in operations}) == 25
+    assert len(operations) == 27
+    assert len({operation["operationId"] for operation in operations}) == 27
     for operation in operations:
         assert operation["summary"], operation["operationId"]
         assert len(operation["tags"]) == 1

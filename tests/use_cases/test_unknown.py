@@ -111,7 +111,7 @@ def test_refused_credentials_stop_the_account_and_nothing_is_lost(shop: Shop) ->
     shop.after(hours=2)
     assert len(shop.gateway.calls) == 1
     with shop.database.tx() as session:
-        resume(session, "main")
+        resume(session, "main", "the password was corrected", shop.clock.now())
     shop.tick()
     assert operations(shop, "purchase")[0].status == "succeeded"
 
