@@ -106,9 +106,9 @@ def _readable(value: str) -> str:
 
 
 Readable = AfterValidator(_readable)
-Reference = Annotated[str, Readable, Field(min_length=1, max_length=200, description="Your own name for it; unique.")]
-Text = Annotated[str, Readable, Field(min_length=1, max_length=255)]
-Note = Annotated[str, Readable, Field(min_length=1, max_length=500)]
+Reference = Annotated[str, Field(min_length=1, max_length=200, description="Your own name for it; unique."), Readable]
+Text = Annotated[str, Field(min_length=1, max_length=255), Readable]
+Note = Annotated[str, Field(min_length=1, max_length=500), Readable]
 
 
 def _instant(value: object) -> datetime:

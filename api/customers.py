@@ -36,7 +36,7 @@ _EXAMPLE = {
     "locale": "sv-SE",
 }
 
-Email = Annotated[str, Readable, AfterValidator(_mailbox), Field(max_length=254)]
+Email = Annotated[str, Field(max_length=254), Readable, AfterValidator(_mailbox)]
 
 
 class CustomerIn(In):
@@ -47,9 +47,9 @@ class CustomerIn(In):
     reference: Reference
     name: Text
     email: Email | None = None
-    country: Annotated[str, Readable, Field(min_length=2, max_length=2, description="ISO 3166, such as SE.")]
-    zone: Annotated[str, Readable, Field(max_length=64, description="IANA time zone, such as Europe/Stockholm.")]
-    locale: Annotated[str, Readable, Field(min_length=2, max_length=16, description="Such as sv-SE.")]
+    country: Annotated[str, Field(min_length=2, max_length=2, description="ISO 3166, such as SE."), Readable]
+    zone: Annotated[str, Field(max_length=64, description="IANA time zone, such as Europe/Stockholm."), Readable]
+    locale: Annotated[str, Field(min_length=2, max_length=16, description="Such as sv-SE."), Readable]
 
 
 class CustomerOut(Out):

@@ -35,7 +35,7 @@ class TokenIn(In):
 
     model_config = described("New token", _EXAMPLE)
 
-    provider_account: Annotated[str, Readable, Field(min_length=1, max_length=64, description="As configured.")]
+    provider_account: Annotated[str, Field(min_length=1, max_length=64, description="As configured."), Readable]
     currency: Currency
     token: Annotated[
         SecretStr,

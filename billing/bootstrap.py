@@ -18,7 +18,7 @@ from billing.adapters.network import Network
 from billing.domain.errors import NotReady
 from billing.ports import Account, Clock, Ids
 from billing.store.engine import Database, open_database
-from billing.use_cases.install import admit
+from billing.use_cases.install import admit, is_installed
 from billing.use_cases.sending import Sending, nothing
 from billing.vault.keyring import Keyring
 from config.settings import ProviderAccountSettings, Settings
@@ -65,6 +65,8 @@ def wire(
     """
     ids = ids or SystemIds()
     database = migrated_database(settings)
+    if not is_installed(database):
+        raise NotReady("the database is not tied to a vault key yet; run `billing vault init`")
     keyring = Keyring(FileKeys(settings.vault.key_file), ids.secret)
     names = {account.name: account.generation for account in settings.provider_accounts}
     namespace = admit(database, keyring, names, settings.seller.zone)

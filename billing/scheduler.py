@@ -89,7 +89,8 @@ class Loops:
 
     def start(self, seconds: float) -> None:
         """Poke the loops every `seconds`, the first time at once."""
-        logging.getLogger("apscheduler").setLevel(logging.WARNING)
+        # A tick that finds the last one still running is left out; that is meant, and no news.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     """Everything that can be set."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BILLING_", env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
+        env_prefix="BILLING_", env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
     )
 
     database: DatabaseSettings

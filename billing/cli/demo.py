@@ -23,6 +23,7 @@ from billing.adapters.keys_file import FileKeys, create_key_file
 from billing.adapters.process import harden_process
 from billing.bootstrap import Wiring, make_room, owned, wire
 from billing.cli.failing import bound_socket, kill_points
+from billing.demo.figures import Figures
 from billing.demo.service import Service
 from billing.demo.story import tell
 from billing.domain.errors import NotReady
@@ -42,7 +43,9 @@ READY = "sandbox ready on "
 @click.command()
 @click.option("--dir", "directory", type=click.Path(path_type=Path), default=Path("var/demo"), show_default=True)
 @click.option("--exit", "leave", is_flag=True, help="End when the story ends instead of staying up.")
-@click.option("--json", "figures_file", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@click.option(
+    "--json", "figures_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures to this file."
+)
 @click.option("--end", type=click.DateTime(["%Y-%m-%d"]), help="Stop the story on this day instead of 2029-03-01.")
 def demo(directory: Path, leave: bool, figures_file: Path | None, end: datetime | None) -> None:
     """Thirteen months of renewals on SQLite and the sandbox, then the books against the provider's.
@@ -51,26 +54,47 @@ def demo(directory: Path, leave: bool, figures_file: Path | None, end: datetime 
 
     \b
     Example: billing demo --exit --json var/demo.json
-    Exit codes: 0 the books equal the provider's, 1 they differ, 3 the directory is in use or cannot be used.
+    Exit codes: 0 the books equal the provider's, 1 they differ, 3 the directory is in use or cannot be used,
+    130 stopped with Ctrl-C.
     """
     harden_process()
+    if figures_file is not None:
+        # Found out now, not after the story.
+        figures_file.touch()
     console = Console(stderr=False)
     with _sandbox(directory) as sandbox_url:
         settings = _settings(directory, sandbox_url)
         with owned(settings):
             key = _prepare(directory, settings)
             wiring = wire(settings, clock=SimulatedClock(FIRST_INSTANT), passed=kill_points())
-            loops = Loops(wiring)
-            with _api(wiring, loops) as api_url:
-                service = _service(directory, wiring, loops, (api_url, key, sandbox_url))
-                figures = tell(service, CATALOGUE, console, end=end.replace(tzinfo=UTC, hour=12) if end else None)
-                if figures_file is not None:
-                    figures_file.write_text(json.dumps(figures.as_json(), indent=2) + "\n")
-                if not leave:
-                    _stay(console, loops, api_url, directory)
-            wiring.close()
+            try:
+                figures = _told(directory, wiring, (key, sandbox_url), end, console, figures_file, leave=leave)
+            finally:
+                wiring.close()
     if figures.as_json()["ledger_difference"]:
         raise SystemExit(1)
+
+
+def _told(
+    directory: Path,
+    wiring: Wiring,
+    access: tuple[str, str],
+    end: datetime | None,
+    console: Console,
+    figures_file: Path | None,
+    *,
+    leave: bool,
+) -> Figures:
+    """The story over a running service, its figures written; then, unless asked to `leave`, the API stays up."""
+    loops = Loops(wiring)
+    with _api(wiring, loops) as api_url:
+        service = _service(directory, wiring, loops, (api_url, *access))
+        figures = tell(service, CATALOGUE, console, end=end.replace(tzinfo=UTC, hour=12) if end else None)
+        if figures_file is not None:
+            figures_file.write_text(json.dumps(figures.as_json(), indent=2) + "\n")
+        if not leave:
+            _stay(console, loops, api_url, directory)
+    return figures
 
 
 def _settings(directory: Path, sandbox_url: str) -> Settings:

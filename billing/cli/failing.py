@@ -10,11 +10,13 @@ from typing import Any
 
 import click
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from billing.domain.errors import BillingError, NotReady
 
 NOT_READY = 3
+INTERRUPTED = 130
 
 
 class SaysWhy(click.Group):
@@ -36,8 +38,16 @@ class SaysWhy(click.Group):
             raise _Failure(f"the settings are wrong: {wrong}") from None
         except tomllib.TOMLDecodeError as error:
             raise _Failure(f"the configuration file is not TOML: {error}") from None
+        except SettingsError as error:
+            raise _Failure(f"the settings are wrong: {error}") from None
         except FileNotFoundError as error:
             raise _Failure(f"the file {error.filename or error} does not exist") from None
+        except OSError as error:
+            place = f" ({error.filename})" if error.filename else ""
+            raise _Failure(f"the machine refused: {error.strerror or type(error).__name__}{place}") from None
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            raise SystemExit(INTERRUPTED) from None
 
 
 class _Failure(click.ClickException):
@@ -52,6 +62,9 @@ def bound_socket(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(1024)
+    except socket.gaierror:
+        listener.close()
+        raise NotReady(f"the host {host} is not known here") from None
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
@@ -66,6 +79,8 @@ def kill_points() -> Callable[[str], None]:
     For fault tests: what a crash leaves behind is only known from real ones.
     """
     step, _, count = os.environ.get("BILLING_KILL_AT", "").partition(":")
+    if not (count or "1").isdecimal():
+        raise NotReady("BILLING_KILL_AT is STEP:N, such as gate.committed:3")
     left = int(count or 1)
 
     def passed(name: str) -> None:

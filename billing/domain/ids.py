@@ -48,5 +48,5 @@ def parse(prefix: Prefix, text: str, where: str | None = None) -> UUID:
     """The UUID inside a public id. Raises `Invalid` naming the expected form when it is not one of `prefix`."""
     head, _, tail = text.partition("_")
     if head != prefix or len(tail) != 32 or tail.strip("0123456789abcdef"):
-        raise Invalid(f"{text[:60]!r} is not an id of this kind; expected {prefix}_ and 32 hex digits", where=where)
+        raise Invalid(f"this is not an id of this kind; expected {prefix}_ and 32 hex digits", where=where)
     return UUID(tail)

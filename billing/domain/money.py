@@ -76,7 +76,7 @@ class Money:
 def exponent(currency: str) -> int:
     """How many digits of `currency` stand after the point. Raises `Invalid` for an unknown code."""
     if currency not in EXPONENTS:
-        raise Invalid(f"{str(currency)[:20]!r} is not a currency code of ISO 4217 in upper case, such as 'EUR'")
+        raise Invalid("this is not a currency code of ISO 4217 in upper case, such as 'EUR'")
     return EXPONENTS[currency]
 
 

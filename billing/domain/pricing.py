@@ -61,7 +61,7 @@ def check_items(items: Sequence[PriceItem], currency: str) -> None:
     for index, item in enumerate(items):
         _check_item(item, f"items[{index}]")
         if item.article_number in seen:
-            raise Invalid(f"the article number {item.article_number!r} stands twice", where=f"items[{index}]")
+            raise Invalid("this article number stands twice", where=f"items[{index}]")
         seen.add(item.article_number)
     _check_amount(sum(item.amount for item in items), "the total", "items")
 

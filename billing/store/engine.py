@@ -122,7 +122,7 @@ def open_database(url: str) -> Database:
     """The database at an SQLAlchemy URL: `sqlite:///file` or `postgresql+psycopg://...`. Nothing is connected yet."""
     try:
         backend = make_url(url).get_backend_name()
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise NotReady("the database URL cannot be read; expected sqlite:///FILE or postgresql+psycopg://...") from None
     if backend == "sqlite":
         return Database(_sqlite(url))

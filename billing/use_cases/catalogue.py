@@ -60,7 +60,7 @@ def create_plan(database: Database, ids: Ids, now: datetime, new: NewPlan, recor
         raise Invalid(f"a trial of {new.trial_days} days; possible are 0 to 730", where="trial_days")
     with database.tx() as session:
         if session.exec(select(Plan.id).where(Plan.reference == new.reference)).first():
-            raise AlreadyExists(f"there is a plan {new.reference!r} already", where="reference")
+            raise AlreadyExists("there is a plan of this reference already", where="reference")
         plan = Plan(
             id=ids.new(),
             reference=new.reference,
@@ -116,10 +116,10 @@ def create_customer(
     """A customer. Raises `AlreadyExists` for a reference in use, `Invalid` for an unknown zone or country form."""
     check_zone(new.zone)
     if not (len(new.country) == 2 and new.country.isascii() and new.country.isupper()):
-        raise Invalid(f"{new.country[:20]!r} is not a country code like 'SE'", where="country")
+        raise Invalid("this is not a country code like 'SE'", where="country")
     with database.tx() as session:
         if customer_by_reference(session, new.reference) is not None:
-            raise AlreadyExists(f"there is a customer {new.reference!r} already", where="reference")
+            raise AlreadyExists("there is a customer of this reference already", where="reference")
         customer = Customer(
             id=ids.new(),
             reference=new.reference,

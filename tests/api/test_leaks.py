@@ -9,7 +9,7 @@ import pytest
 from api.errors import refusal
 from billing.domain.errors import VaultError
 from billing.use_cases import look_up
-from tests.api.service import PLAN, TOKEN, Service
+from tests.api.service import CUSTOMER, PLAN, TOKEN, Service
 
 MARKER = "7f3c9ae1-tok-MARKER-55e0d1c2"
 
@@ -37,6 +37,11 @@ def test_a_token_never_comes_out_again(
     assert service.file in files
 
 
+def test_a_token_in_an_address_is_not_repeated_in_the_answer(client: httpx.Client) -> None:
+    for path in (f"/v1/customers?after={MARKER}", f"/v1/invoices?customer_id={MARKER}", f"/v1/plans/{MARKER}"):
+        assert MARKER not in client.get(path).text
+
+
 def misplaced(client: httpx.Client, tokens: str, made: dict[str, str]) -> list[httpx.Response]:
     """A token in every place where a hurried programmer could put it."""
     wrong: list[Any] = [
@@ -54,7 +59,14 @@ def misplaced(client: httpx.Client, tokens: str, made: dict[str, str]) -> list[h
     answers.append(client.post("/v1/subscriptions", json=subscription))
     answers.append(client.post(tokens, content=f'{{"token": "{MARKER}", '.encode()))
     answers.append(client.post(tokens, content=f'{{"token": "{MARKER}", "token": "{MARKER}"}}'.encode()))
-    assert {answer.status_code for answer in answers} == {400, 422}
+    for field in ("zone", "country", "locale", "email"):
+        body = {**CUSTOMER, "reference": "another", field: MARKER}
+        answers.append(client.post("/v1/customers", json=body, headers={"Idempotency-Key": f"misplaced-{field}"}))
+    boxes = {"at": "now", "credit": "refund", "unshipped": [{"article_number": MARKER, "quantity": 1}]}
+    cancel = f"/v1/subscriptions/{made['subscription_id']}/cancel/preview"
+    answers.append(client.post(cancel, json=boxes, headers={"Idempotency-Key": "misplaced-article"}))
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert {answer.status_code for answer in refused} == {400, 422}
     return answers
 
 

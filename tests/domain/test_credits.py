@@ -128,7 +128,7 @@ def test_a_credit_never_holds_more_tax_than_money() -> None:
 
 def test_an_article_that_is_not_credited_by_units_is_refused() -> None:
     for article in ("CRATE", "FREIGHT", "BASE"):
-        with pytest.raises(Invalid, match=f"no line of the invoice credits the article '{article}'"):
+        with pytest.raises(Invalid, match="no line of the invoice credits this article"):
             credit_unused(INVOICE, 11, 30, {article: 1})
 
 

@@ -50,7 +50,7 @@ def test_a_bad_field_is_refused_and_named(change: dict[str, int | str], where: s
 
 
 def test_the_same_article_twice_is_refused() -> None:
-    with pytest.raises(Invalid, match="'BASE' stands twice"):
+    with pytest.raises(Invalid, match="article number stands twice"):
         check_items([BASE, BASE], "EUR")
 
 
