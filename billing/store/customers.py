@@ -81,6 +81,14 @@ def token_with_index(session: Session, account: str, version: int, index: bytes)
     return session.exec(query).first()
 
 
+def lock_tokens(session: Session, ids: Sequence[UUID | None]) -> None:
+    """Lock these tokens in id order, so that two batches that share some never wait for each other crosswise."""
+    wanted = {token_id for token_id in ids if token_id is not None}
+    if wanted and session.get_bind().dialect.name != "sqlite":
+        query = select(StoredToken.id).where(col(StoredToken.id).in_(wanted)).order_by(col(StoredToken.id))
+        session.exec(query.with_for_update(key_share=True)).all()
+
+
 def set_token_status(session: Session, ids: Sequence[UUID], status: TokenStatus) -> None:
     """An erased or revoked token never comes back; everything else follows what the provider says."""
     if ids:

@@ -150,21 +150,30 @@ class Observation(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcInstant)
 
 
-def claim_planned(session: Session, now: datetime, lease: tuple[UUID, datetime], limit: int) -> Sequence[Operation]:
-    """Lease up to `limit` planned operations due at `now`; a row leased or locked elsewhere is left alone."""
-    return _claim(session, _CLAIM_PLANNED, now, lease, limit)
+def claim_planned(
+    session: Session, now: datetime, lease: tuple[UUID, datetime], accounts: Sequence[str], limit: int
+) -> Sequence[Operation]:
+    """Lease up to `limit` planned operations of `accounts` due at `now`; a row held elsewhere is left alone."""
+    return _claim(session, _CLAIM_PLANNED, now, lease, accounts, limit)
 
 
-def claim_unanswered(session: Session, now: datetime, lease: tuple[UUID, datetime], limit: int) -> Sequence[Operation]:
-    """Lease up to `limit` operations whose outcome must be asked about at `now`."""
-    return _claim(session, _CLAIM_UNANSWERED, now, lease, limit)
+def claim_unanswered(
+    session: Session, now: datetime, lease: tuple[UUID, datetime], accounts: Sequence[str], limit: int
+) -> Sequence[Operation]:
+    """Lease up to `limit` operations of `accounts` whose outcome must be asked about at `now`."""
+    return _claim(session, _CLAIM_UNANSWERED, now, lease, accounts, limit)
 
 
 def _claim(
-    session: Session, statement: Any, now: datetime, lease: tuple[UUID, datetime], limit: int
+    session: Session,
+    statement: Any,
+    now: datetime,
+    lease: tuple[UUID, datetime],
+    accounts: Sequence[str],
+    limit: int,
 ) -> Sequence[Operation]:
     owner, until = lease
-    values = {"at": now, "most": limit, "new_owner": owner, "new_until": until}
+    values = {"at": now, "most": limit, "new_owner": owner, "new_until": until, "spoken": list(accounts)}
     options = {"synchronize_session": False, "populate_existing": True}
     return sorted(session.scalars(statement, values, execution_options=options), key=lambda operation: operation.id)
 
@@ -178,7 +187,7 @@ def _claim_statement(due: Any, order: Any) -> Any:
     free = or_(col(Operation.lease_until).is_(None), col(Operation.lease_until) <= bindparam("at"))
     chosen = (
         select(Operation.id)
-        .where(due, free, account_runs)
+        .where(due, free, account_runs, col(Operation.provider_account).in_(bindparam("spoken", expanding=True)))
         .order_by(order, col(Operation.id))
         .limit(bindparam("most"))
         .with_for_update(skip_locked=True)

@@ -1,6 +1,8 @@
 """Exhaust: the end of the dunning ladder. What the plan says happens to the subscription and its open invoices."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlmodel import Session
 
@@ -18,6 +20,10 @@ from billing.store.invoices import DunningState, Invoice
 from billing.store.operations import Operation, drop
 from billing.store.plans import Exhausted, Plan
 from billing.store.subscriptions import Subscription
+from billing.use_cases.halving import in_halves
+
+LOOK_AGAIN = timedelta(days=1)
+LOOK_AGAIN_SOON = timedelta(hours=1)
 
 _MAY_BE_HAPPENING = (OperationStatus.SENDING, OperationStatus.UNKNOWN, OperationStatus.NEEDS_OPERATOR)
 
@@ -30,8 +36,16 @@ def exhaust(database: Database, ids: Ids, now: datetime) -> int:
     """
     with database.tx() as session:
         found = invoice_store.exhausted(session, now, database.batch_size)
-        if not found:
-            return 0
+    in_halves(
+        found,
+        lambda part: _exhaust_batch(database, ids, now, part),
+        lambda pair, reason: _park(database, ids, now, pair, reason),
+    )
+    return len(found)
+
+
+def _exhaust_batch(database: Database, ids: Ids, now: datetime, found: Sequence[tuple[UUID, UUID]]) -> None:
+    with database.tx() as session:
         batch = Batch(ids, now)
         subscriptions = subscription_store.locked(session, [subscription_id for _, subscription_id in found])
         invoices = invoice_store.locked(session, [invoice_id for invoice_id, _ in found])
@@ -39,17 +53,33 @@ def exhaust(database: Database, ids: Ids, now: datetime) -> int:
             if invoice.status == InvoiceStatus.OPEN and invoice.exhausts_at is not None:
                 _exhaust_one(session, batch, subscriptions[invoice.subscription_id], invoice)
         batch.write(session)
-        return len(found)
+
+
+def _park(database: Database, ids: Ids, now: datetime, pair: tuple[UUID, UUID], reason: str) -> None:
+    """An end that could not be carried out: the subscription goes to a person, the invoice is left open."""
+    invoice_id, subscription_id = pair
+    with database.tx() as session:
+        batch = Batch(ids, now)
+        subscription = subscription_store.locked(session, [subscription_id])[subscription_id]
+        invoice_store.locked(session, [invoice_id])[invoice_id].exhausts_at = None
+        subscription.review_reason = f"the end of dunning failed: {reason}"
+        batch.event(subscription, "subscription.needs_review", reason=subscription.review_reason)
+        batch.write(session)
 
 
 def _exhaust_one(session: Session, batch: Batch, subscription: Subscription, invoice: Invoice) -> None:
     operations = operation_store.of_invoices(session, [invoice.id], lock=True)
-    invoice.exhausts_at = None
-    if any(_still_open(op) for op in operations):
+    ending = subscription.cancel_at is not None and subscription.cancel_at <= batch.now
+    if ending and subscription.status != SubscriptionStatus.ENDED:
+        # The renewal loop is about to end it; the invoice is closed after that.
+        invoice.exhausts_at = batch.now + LOOK_AGAIN_SOON
         return
-    plan = session.get_one(Plan, subscription.plan_id)
-    if subscription.status != SubscriptionStatus.ENDED:
-        _close_subscription(batch, subscription, plan)
+    if any(_still_open(op) for op in operations):
+        invoice.exhausts_at = batch.now + LOOK_AGAIN
+        return
+    invoice.exhausts_at = None
+    if subscription.status not in (SubscriptionStatus.ENDED, SubscriptionStatus.UNPAID):
+        _close_subscription(batch, subscription, session.get_one(Plan, subscription.plan_id))
     # Ended, the whole debt is given up; kept as unpaid, only what has run out.
     ended = subscription.status == SubscriptionStatus.ENDED
     others = invoice_store.open_invoices(session, [subscription.id]).get(subscription.id, []) if ended else [invoice]

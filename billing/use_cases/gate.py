@@ -55,6 +55,8 @@ class Refusal:
     reason: str
     final: bool
     as_decline: str | None = None
+    at_once: bool = False
+    """Nothing is wrong with the row: it may be claimed anew at once."""
 
 
 RETRY_CLOSED_GATE = timedelta(hours=1)
@@ -74,7 +76,10 @@ def gate(
                 continue
             refusal = gate_refusal(facts, now)
             if refusal is None and _lease_too_short(operation, account, now):
-                refusal = Refusal("the lease would end before the deadline", final=False)
+                refusal = Refusal("the lease would end before the deadline", final=False, at_once=True)
+            if refusal is None and operation.kind == OperationKind.PURCHASE and operation.id not in tokens:
+                # Its token woke up between the look and the gate: with a fresh claim it is opened first.
+                refusal = Refusal("the token was not opened", final=False, at_once=True)
             if refusal is not None:
                 news.append(Settlement(operation.id, lease, _refused(refusal, now)))
                 continue
@@ -95,7 +100,7 @@ def gate_refusal(facts: Facts, now: datetime) -> Refusal | None:
     if facts.operation.kind == OperationKind.PURCHASE:
         return _purchase_refusal(facts, now)
     purchase = facts.purchase
-    if purchase is None or purchase.status != OperationStatus.SUCCEEDED:
+    if purchase is None or purchase.provider_id is None:
         return Refusal("there is no purchase to act upon", final=True)
     if facts.operation.kind == OperationKind.CAPTURE:
         takeable = purchase.authorization in (Authorization.AUTHORIZED, Authorization.PART_CAPTURED)
@@ -137,7 +142,7 @@ def _refused(refusal: Refusal, now: datetime) -> PutBack | Withdrawn:
     answer = Answer(code="gate", message=refusal.reason)
     if refusal.final:
         return Withdrawn(answer, refusal.as_decline)
-    return PutBack(now + RETRY_CLOSED_GATE, answer)
+    return PutBack(now if refusal.at_once else now + RETRY_CLOSED_GATE, answer)
 
 
 def _look(session: Session, operations: Sequence[Operation]) -> list[tuple[Facts, OrderBook]]:

@@ -25,7 +25,7 @@ def operate(sending: Sending) -> int:
     now = sending.clock.now()
     lease = sending.lease(now)
     with sending.database.tx() as session:
-        claimed = claim_planned(session, now, lease, sending.database.batch_size)
+        claimed = claim_planned(session, now, lease, list(sending.accounts), sending.database.batch_size)
     if not claimed:
         return 0
     sending.passed("claim.committed")

@@ -28,7 +28,7 @@ def reconcile(sending: Sending) -> int:
     now = sending.clock.now()
     lease = sending.lease(now)
     with sending.database.tx() as session:
-        claimed = claim_unanswered(session, now, lease, sending.database.batch_size)
+        claimed = claim_unanswered(session, now, lease, list(sending.accounts), sending.database.batch_size)
         purchase_ids = _provider_ids(session, claimed) if claimed else {}
     for name, window in windows(claimed, sending.accounts):
         _ask_window(sending, sending.accounts[name], window, lease[0], purchase_ids)
@@ -106,7 +106,7 @@ def _replay(
     """Send the frozen bytes again under their key; the count of sends is committed before they go."""
     if not silent:
         return
-    tokens, shut = reveal(sending, silent, lease)
+    tokens, shut = reveal(sending, silent, lease, again=True)
     sending.settle(shut)
     table = table_of(Operation)
     asked = [op.id for op in silent]

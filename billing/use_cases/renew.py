@@ -311,6 +311,10 @@ def _collect(batch: Batch, subscription: Subscription, invoice: Invoice) -> None
     """Plan the purchase; while an older invoice is unpaid it waits for its turn: the oldest is collected first."""
     batch.event(subscription, "invoice.opened", invoice=invoice.id.hex, total=invoice.total, currency=invoice.currency)
     if invoice.status != InvoiceStatus.OPEN:
+        if subscription.status == SubscriptionStatus.TRIALING:
+            # Nothing has to be authorized for a free period.
+            subscription.status = next_status(SubscriptionStatus.TRIALING, SubscriptionEvent.TRIAL_ENDED).value
+            batch.event(subscription, "subscription.activated")
         return
     must_wait = invoice.dunning_state == DunningState.WAITING_TURN
     batch.plan(

@@ -116,7 +116,10 @@ def _hand_over(
 ) -> Attempt:
     planned.token_id = subscription.token_id
     planned.reads_token_first = False
-    if invoice.first_declined_at is None or not is_oldest:
+    # Whoever holds it has opened the old token, and must not send or settle it any more.
+    planned.lease_owner = planned.lease_until = None
+    in_arrears = invoice.first_declined_at is not None or invoice.dunning_state == DunningState.WAITING_TURN
+    if not in_arrears or not is_oldest:
         return Attempt.NOT_NEEDED
     planned.due_at, planned.trigger = now, Trigger.NEW_TOKEN.value
     invoice.dunning_state = DunningState.RETRYING.value

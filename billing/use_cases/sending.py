@@ -11,7 +11,7 @@ from billing.domain.tokens import Token
 from billing.ports import Account, Answer, Call, Clock, Ids, Refused, Request
 from billing.store.audit import Reveal
 from billing.store.batch import Batch
-from billing.store.customers import StoredToken, tokens_by_id
+from billing.store.customers import StoredToken, TokenStatus, tokens_by_id
 from billing.store.engine import Database
 from billing.store.operations import Operation
 from billing.use_cases.settle import Settlement, settle
@@ -56,11 +56,12 @@ def token_context(token: StoredToken) -> Context:
 
 
 def reveal(
-    sending: Sending, operations: Sequence[Operation], lease: UUID
+    sending: Sending, operations: Sequence[Operation], lease: UUID, *, again: bool = False
 ) -> tuple[dict[UUID, Token], list[Settlement]]:
     """Open the token of each purchase, by operation id, after its audit row is committed.
 
-    A record that does not open becomes a settlement for a person; one of a token that may not be charged is left shut.
+    A record that does not open becomes a settlement for a person; one of a token that may not be
+    charged is left shut, but for a question asked `again`.
     """
     purchases = [op for op in operations if op.kind == OperationKind.PURCHASE and op.token_id is not None]
     if not purchases:
@@ -68,7 +69,7 @@ def reveal(
     now = sending.clock.now()
     with sending.database.tx() as session:
         stored = tokens_by_id(session, list({op.token_id for op in purchases if op.token_id is not None}))
-        allowed = [op for op in purchases if _may_open(op, stored)]
+        allowed = [op for op in purchases if _may_open(op, stored, again=again)]
         batch = Batch(sending.ids, now)
         for op in allowed:
             batch.add(
@@ -127,8 +128,11 @@ def windows(operations: Sequence[Operation], accounts: Mapping[str, Account]) ->
     ]
 
 
-def _may_open(operation: Operation, stored: Mapping[UUID, StoredToken]) -> bool:
+def _may_open(operation: Operation, stored: Mapping[UUID, StoredToken], *, again: bool) -> bool:
     token = stored.get(operation.token_id) if operation.token_id else None
+    if again and token is not None and token.status != TokenStatus.ERASED:
+        # The same bytes under the same key only ask what became of them; the token's state today is no matter.
+        return True
     return token is not None and (
         token.status == "active" or (token.status == "suspended" and operation.reads_token_first)
     )

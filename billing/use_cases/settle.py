@@ -12,15 +12,14 @@ from uuid import UUID
 from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
-from billing.domain.invoicing import InvoiceStatus
 from billing.domain.operations import OperationKind, OperationStatus, Standing, next_replay_at
-from billing.domain.subscriptions import SubscriptionStatus
 from billing.ports import Answer, Declined, Ids, NotSent, Outcome, Refused, Succeeded, Unknown
 from billing.store import invoices as invoice_store
 from billing.store import operations as operation_store
 from billing.store import subscriptions as subscription_store
 from billing.store.accounts import halt
 from billing.store.batch import Batch
+from billing.store.customers import lock_tokens
 from billing.store.engine import Database
 from billing.store.invoices import PaymentState
 from billing.store.numbers import number_invoices
@@ -104,6 +103,7 @@ def _settle_batch(database: Database, ids: Ids, now: datetime, settlements: Sequ
         batch = Batch(ids, now)
         to_number: dict[UUID, invoice_store.Invoice] = {}
         scenes = _scenes(session, batch, settlements, to_number)
+        lock_tokens(session, [s.operation(o).token_id for o, s in scenes.items()])
         moved = sum(_settle_one(scenes[settlement.operation_id], settlement) for settlement in settlements)
         batch.write(session)
         if to_number:
@@ -167,9 +167,11 @@ def _settle_one(scene: Scene, settlement: Settlement) -> bool:
     counts = mine or (isinstance(news, Succeeded) and operation.status in _OPEN)
     _observe(scene, operation, news, settled=counts)
     if not counts:
+        if operation.lease_owner == settlement.lease:
+            operation.lease_owner = operation.lease_until = None
         _alarm_if_contradicted(scene, operation, news)
         return False
-    operation.answer_code, operation.answer_message = news.answer.code, news.answer.message
+    operation.answer_code, operation.answer_message = _cut(news.answer.code, 64), _cut(news.answer.message, 300)
     operation.lease_owner = operation.lease_until = None
     operation.claims = 0
     _apply(scene, operation, news)
@@ -250,9 +252,7 @@ def _withdraw(scene: Scene, operation: Operation, news: Withdrawn) -> None:
     if operation.kind != OperationKind.PURCHASE:
         return
     bury(operation, f"dropped before the gate: {news.answer.message}")
-    if scene.invoice.status == InvoiceStatus.OPEN and scene.subscription.status == SubscriptionStatus.ENDED:
-        # Nobody will collect it any more: it is closed like one whose dunning has run out.
-        scene.invoice.exhausts_at = scene.now
+    scene.close_if_nobody_collects()
     if news.as_decline is not None:
         climb(scene, operation, news.as_decline, news.answer.code)
 
@@ -266,21 +266,33 @@ def _observe(scene: Scene, operation: Operation, news: News, *, settled: bool) -
         outcome=type(news).__name__.lower(),
         settled=settled,
         http_status=answer.http_status,
-        code=answer.code,
-        message=answer.message,
-        correlation_id=answer.correlation_id,
+        code=_cut(answer.code, 64),
+        message=_cut(answer.message, 300),
+        correlation_id=_cut(answer.correlation_id, 128),
         provider_id=news.provider_id if isinstance(news, Succeeded) else None,
         facts=dict(news.facts) if isinstance(news, Succeeded) else {},
         at=scene.now,
     )
 
 
+def _cut(text: str | None, most: int) -> str | None:
+    """What a provider says is kept as far as the column goes; its length must never decide over a settlement."""
+    return None if text is None else text.replace("\0", "")[:most]
+
+
 def _alarm_if_contradicted(scene: Scene, operation: Operation, news: News) -> None:
-    """A success for a purchase that we hold for dead: money may be taken twice, so the account stops at once."""
-    dead = operation.standing == Standing.DEAD and operation.provider_id is None
-    if not (isinstance(news, Succeeded) and operation.kind == OperationKind.PURCHASE and dead):
+    """A success for a purchase that we hold for dead, or a second order for one: money may be taken twice, so the
+    account stops at once.
+    """
+    if not isinstance(news, Succeeded) or operation.kind != OperationKind.PURCHASE:
         return
-    halt(scene.session, operation.provider_account, "a purchase held for dead was accepted", scene.now)
+    dead = operation.standing == Standing.DEAD and operation.provider_id is None
+    another = None not in (news.provider_id, operation.provider_id) and news.provider_id != operation.provider_id
+    if not (dead or another):
+        return
+    halt(
+        scene.session, operation.provider_account, "a purchase was accepted that we hold for dead, or twice", scene.now
+    )
     scene.batch.event(
         scene.subscription, "operation.contradicted", operation=operation.id.hex, provider_id=news.provider_id
     )

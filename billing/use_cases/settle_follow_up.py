@@ -37,6 +37,7 @@ def void_succeeded(scene: Scene, void: Operation, _outcome: Succeeded) -> None:
     purchase = scene.operation(void.purchase_id)
     purchase.authorization, purchase.remaining = Authorization.VOIDED.value, 0
     bury(purchase, f"voided by operation {void.id.hex}")
+    scene.close_if_nobody_collects()
     scene.batch.event(scene.subscription, "purchase.voided", invoice=scene.invoice.id.hex, amount=void.amount)
 
 
@@ -108,6 +109,9 @@ def _next_in_line(scene: Scene) -> None:
     if subscription.status not in _IN_ARREARS:
         return
     subscription.status = next_status(SubscriptionStatus(subscription.status), SubscriptionEvent.RECOVERED).value
+    if subscription.next_period_at is None:
+        # It stood still as unpaid: it goes on where its last period ended, by the catch-up rule.
+        subscription.next_period_at = periods_of(scene.session, subscription.id)[-1].ends_at
     scene.batch.event(subscription, "subscription.recovered")
     if any(period.kind == PeriodKind.WITHHELD for period in periods_of(scene.session, subscription.id)):
         # A person decides what becomes of periods that were held back; no machine forgives or bills them in a heap.

@@ -91,7 +91,10 @@ def reviewed(scene: Scene, purchase: Operation, news: object) -> None:
         later = [settled_at + wait for wait in REVIEW_POLLS if settled_at + wait > scene.now]
         purchase.next_check_at = min(later) if later else None
         if not later:
-            purchase.status = OperationStatus.NEEDS_OPERATOR.value
+            purchase.status, purchase.answer_code = OperationStatus.NEEDS_OPERATOR.value, "REVIEW_OVERDUE"
+            scene.batch.event(
+                scene.subscription, "operation.needs_operator", operation=purchase.id.hex, code=purchase.answer_code
+            )
 
 
 def bury(purchase: Operation, proof: str) -> None:
@@ -105,6 +108,7 @@ def climb(scene: Scene, purchase: Operation, reason: str, code: str | None) -> N
     """The step on the dunning ladder after a dead purchase; `reason` is `soft`, `hard` or `suspended`."""
     invoice, subscription = scene.invoice, scene.subscription
     if invoice.status != InvoiceStatus.OPEN or subscription.status == SubscriptionStatus.ENDED:
+        scene.close_if_nobody_collects()
         return
     _mark_past_due(scene)
     if purchase.trigger == Trigger.DUNNING and reason == "soft":

@@ -7,7 +7,9 @@ from uuid import UUID
 
 from sqlmodel import Session
 
+from billing.domain.invoicing import InvoiceStatus
 from billing.domain.operations import OperationKind, OperationStatus, Trigger
+from billing.domain.subscriptions import SubscriptionStatus
 from billing.store.batch import Batch
 from billing.store.invoices import Invoice
 from billing.store.operations import Operation
@@ -64,6 +66,13 @@ class Scene:
             due_at=due_at,
             purchase=purchase.id,
         )
+
+    def close_if_nobody_collects(self) -> None:
+        """An open invoice of a subscription that is over is closed like one whose dunning has run out."""
+        over = self.subscription.cancel_at is not None and self.subscription.cancel_at <= self.now
+        ended = self.subscription.status == SubscriptionStatus.ENDED
+        if self.invoice.status == InvoiceStatus.OPEN and (over or ended):
+            self.invoice.exhausts_at = self.now
 
     def operation(self, operation_id: UUID | None) -> Operation:
         """A sibling by id."""
