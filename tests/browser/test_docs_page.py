@@ -56,7 +56,7 @@ def test_the_documentation_page_shows_every_operation_and_asks_nobody_else(brows
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("response", lambda answer: trouble.append(answer.url) if answer.status >= 400 else None)
     page.goto(f"{address}/docs")
-    expect(page.locator(".opblock")).to_have_count(25)
+    expect(page.locator(".opblock")).to_have_count(27)
     expect(page.locator(".info .title")).to_contain_text("Perennial")
     page.locator("[id$=create_refund]").click()
     expect(page.locator(".opblock.is-open")).to_contain_text("Give captured money back")
