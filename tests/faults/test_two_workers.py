@@ -28,7 +28,7 @@ def test_sixty_subscriptions_due_under_two_workers_are_charged_once_each(install
     with installed.at(now) as (wiring, _, _):
         for n in range(COUNT):
             # They fall due one after another, so that neither worker can take them all at once.
-            installed.subscribe(wiring, now, start_at=datetime.now(UTC) + timedelta(milliseconds=500 + 50 * n))
+            installed.subscribe(wiring, now, start_at=datetime.now(UTC) + timedelta(milliseconds=500 + 100 * n))
     wait_for_orders(installed)
     for worker in workers:
         worker.terminate()
