@@ -246,7 +246,8 @@ def test_two_settlements_that_share_tokens_do_not_wait_for_each_other_crosswise(
     def work(part: list[Operation]) -> None:
         try:
             settle(shop.database, shop.ids, shop.clock.now(), [Settlement(op.id, lease, HARD) for op in part])
-        except Exception as error:  # noqa: BLE001, RUF100  (whatever it is, the test names it)
+        except Exception as error:
+            # Whatever it is, the test names it.
             wrong.append(type(error).__name__)
 
     threads = [threading.Thread(target=work, args=(part,)) for part in (ops[:2], ops[2:])]
