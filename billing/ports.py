@@ -6,7 +6,7 @@ five outcomes below; adapters raise nothing for what a provider or a network did
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -39,7 +39,11 @@ class Ids(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """One line of a purchase, capture or refund. Amounts are minor units, tax included; rates are basis points."""
+    """One line of a purchase, capture or refund. Amounts are minor units, tax included; rates are basis points.
+
+    `amount` need not be `quantity` x `unit_amount`: a share of a period or a discounted line is one piece at `amount`.
+    It is negative for a discount, a used balance or a credit of unused days.
+    """
 
     reference: str
     name: str
@@ -51,11 +55,27 @@ class OrderLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Shipment:
+    """One parcel: who carries it and how it is tracked, there and back."""
+
+    carrier: str | None = None
+    tracking_number: str | None = None
+    tracking_url: str | None = None
+    return_carrier: str | None = None
+    return_tracking_number: str | None = None
+    return_tracking_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """Everything an adapter needs to write one request; it holds no token and no credential.
 
     `purchase_id` and `capture_id` are the provider's own ids of what is acted upon, where the kind needs them.
     `invoice_reference` is what the customer sees as order number; `merchant_reference` is this operation's own.
+    `lines` of a capture are those captured now, and `is_whole` says that nothing stays behind. `lines` of a refund are
+    what is credited; it is `is_whole` where it gives back all that is left of its capture, and it `has_lines` unless it
+    is by amount alone. `kept` are the shares of credited time lines that were used (billing rules, section 5): for a
+    provider that credits whole articles only. `country`, `locale` and `customer_email` are the customer's.
     """
 
     kind: OperationKind
@@ -70,6 +90,14 @@ class Order:
     interval: str | None = None
     interval_count: int | None = None
     description: str | None = None
+    is_whole: bool = True
+    has_lines: bool = True
+    kept: Sequence[OrderLine] = ()
+    shipments: Sequence[Shipment] = ()
+    country: str | None = None
+    locale: str | None = None
+    customer_email: str | None = None
+    due_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +257,8 @@ class Account:
     gateway: PaymentGateway
     window: int
     deadline: timedelta
+    generation: str = "rest"
+    """`rest` knows idempotency keys; `legacy` does not, so that some kinds are never sent twice there."""
 
 
 class KeyProvider(Protocol):

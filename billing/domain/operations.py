@@ -14,8 +14,21 @@ class OperationKind(StrEnum):
     PURCHASE = "purchase"
     CAPTURE = "capture"
     VOID = "void"
+    """Give back an authorization of which nothing was captured."""
+    RELEASE = "release"
+    """Give back what is left of an authorization after a part was captured."""
     REFUND = "refund"
+    AMEND = "amend"
+    """Change what an order is about while nothing of it is captured."""
+    SHIP = "ship"
+    """Add shipping or return tracking."""
+    EXTEND = "extend"
+    """Move the end of an authorization."""
     EMAIL_INVOICE = "email_invoice"
+    POST_INVOICE = "post_invoice"
+    EXTEND_DUE_DATE = "extend_due_date"
+    REVOKE = "revoke"
+    """Cancel a token at the provider; its subject is the token's record."""
 
 
 class OperationStatus(StrEnum):
@@ -53,6 +66,10 @@ class Trigger(StrEnum):
     NEW_TOKEN = "new_token"  # noqa: S105  (a trigger, not a secret)
     FOLLOW_UP = "follow_up"
     CANCEL = "cancel"
+    CHANGE = "change"
+    AUTHORIZATION_LOST = "authorization_lost"
+    """The one purchase that follows an authorization which ended before it was captured; it costs no dunning step."""
+    ERASURE = "erasure"
 
 
 FOLLOWS: dict[OperationStatus, frozenset[OperationStatus]] = {
