@@ -7,7 +7,7 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromPath, JSONBody
 from pydantic import Field
 
-from api.answers import ListOut, Out, listed
+from api.answers import ListOut, Out, listed, shown_or_none
 from api.bodies import CustomerId, In, Instant, PriceId, TokenId, described, in_path
 from api.errors import problems
 from api.idempotency import Write
@@ -56,7 +56,7 @@ class SubscriptionOut(Out):
     customer_id: str
     price_id: str
     plan_id: str
-    token_id: str
+    token_id: str | None
     zone: str
     anchor_date: date
     next_period_at: datetime | None
@@ -112,7 +112,7 @@ def subscription_out(row: Subscription) -> SubscriptionOut:
         customer_id=shown(Prefix.CUSTOMER, row.customer_id),
         price_id=shown(Prefix.PRICE, row.price_id),
         plan_id=shown(Prefix.PLAN, row.plan_id),
-        token_id=shown(Prefix.TOKEN, row.token_id),
+        token_id=shown_or_none(Prefix.TOKEN, row.token_id),
         zone=row.zone,
         anchor_date=row.anchor_date,
         next_period_at=row.next_period_at,

@@ -7,11 +7,27 @@ from sqlalchemy import JSON
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
-from billing.store import accounts, audit, customers, invoices, ledger, operations, outbox, periods, plans, runs
+from billing.store import accounts, audit, balances, customers, invoices, ledger, operations, outbox, payments, periods
+from billing.store import plans as plans
+from billing.store import runs as runs
 from billing.store import subscriptions as subscriptions
 from billing.store.engine import UtcInstant
 
-MODELS = (accounts, audit, customers, invoices, ledger, operations, outbox, periods, plans, runs, subscriptions)
+MODELS = (
+    accounts,
+    audit,
+    balances,
+    customers,
+    invoices,
+    ledger,
+    operations,
+    outbox,
+    payments,
+    periods,
+    plans,
+    runs,
+    subscriptions,
+)
 
 
 def render(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:

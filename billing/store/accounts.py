@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.store.bulk import table_of
-from billing.store.engine import UtcInstant
+from billing.store.engine import JSONX, UtcInstant
 
 
 class ProviderAccount(SQLModel, table=True):
@@ -18,6 +18,11 @@ class ProviderAccount(SQLModel, table=True):
     halted_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     """While set, nothing of this account leaves: its credentials were refused, or a person stopped it."""
     halted_reason: str | None = Field(default=None, max_length=200)
+    currencies: list[str] = Field(default_factory=list, sa_type=JSONX)
+    """Currencies that the account takes; an empty list takes all."""
+    minimum_amount: int = 0
+    """Minor units; what is owed below it is carried to the next invoice."""
+    token_covers_any_interval: bool = False
     reopened_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     reopened_because: str | None = Field(default=None, max_length=500)
     """What the person who opened it last gave as reason."""

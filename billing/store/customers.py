@@ -30,6 +30,12 @@ class Customer(SQLModel, table=True):
     country: str = Field(max_length=2)
     zone: str = Field(max_length=64)
     locale: str = Field(max_length=16)
+    vat_id: str | None = Field(default=None, max_length=20)
+    vat_id_checked_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """When the number was found to be well-formed and its check digits right; only then may VAT be reversed."""
+    dunning_paused_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    dunning_paused_because: str | None = Field(default=None, max_length=500)
+    erased_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     created_at: datetime = Field(sa_type=UtcInstant)
 
 
@@ -46,6 +52,11 @@ class StoredToken(SQLModel, table=True):
     provider_account: str = Field(foreign_key="provider_accounts.name")
     currency: str = Field(max_length=3)
     """A token charges one currency, that of the session it was signed in."""
+    signed_interval: str | None = Field(default=None, max_length=8)
+    signed_interval_count: int | None = None
+    """The billing cycle that the customer agreed to, where the merchant told us."""
+    read_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """When the provider was last asked for its state."""
     status: str = Field(max_length=16)
     sealed: bytes = Field(sa_type=LargeBinary)
     version: int

@@ -17,10 +17,13 @@ from billing.store.engine import UtcInstant, one_of
 
 _RECURRING = "kind = 'recurring'"
 _EXHAUSTS = "exhausts_at IS NOT NULL AND status = 'open'"
+_RELEASES = "release_at IS NOT NULL"
 
 
 class InvoiceKind(StrEnum):
     RECURRING = "recurring"
+    CHANGE = "change"
+    """What a change of plan or quantity costs at once."""
     MANUAL = "manual"
 
 
@@ -37,6 +40,8 @@ class DunningState(StrEnum):
     RETRYING = "retrying"
     AWAITING_TOKEN = "awaiting_token"  # noqa: S105  (a state, not a secret)
     WAITING_TURN = "waiting_turn"
+    HELD = "held"
+    """A dispute is open, or a person stopped dunning: nothing is attempted."""
     EXHAUSTED = "exhausted"
 
 
@@ -48,7 +53,13 @@ class Invoice(SQLModel, table=True):
         one_of("payment_state", PaymentState),
         one_of("dunning_state", DunningState),
         UniqueConstraint("series_id", "number"),
-        CheckConstraint("captured + credited_open <= total", name="never_more_than_total"),
+        CheckConstraint(
+            "captured + balance_used + paid_outside + carried + credited_open <= total", name="never_more_than_total"
+        ),
+        CheckConstraint("credited_open + credited_balance <= credited", name="credits_have_one_effect"),
+        CheckConstraint(
+            "balance_used >= 0 AND paid_outside >= 0 AND carried >= 0 AND disputed >= 0", name="payments_not_negative"
+        ),
         CheckConstraint("refunded <= captured", name="refunded_within_captured"),
         CheckConstraint("(number IS NULL) = (series_id IS NULL)", name="number_has_its_series"),
         Index(
@@ -59,6 +70,7 @@ class Invoice(SQLModel, table=True):
             postgresql_where=text(_RECURRING),
         ),
         Index("ix_invoices_exhausts", "exhausts_at", sqlite_where=text(_EXHAUSTS), postgresql_where=text(_EXHAUSTS)),
+        Index("ix_invoices_release", "release_at", sqlite_where=text(_RELEASES), postgresql_where=text(_RELEASES)),
     )
 
     id: UUID = Field(primary_key=True)
@@ -78,6 +90,14 @@ class Invoice(SQLModel, table=True):
     credited: int = 0
     credited_open: int = 0
     """The part of `credited` that lowered what was still open; the rest is paid back."""
+    credited_balance: int = 0
+    """The part of `credited` that became the customer's balance."""
+    balance_used: int = 0
+    paid_outside: int = 0
+    carried: int = 0
+    """Too little to charge: it stands as a line on the next invoice."""
+    disputed: int = 0
+    """What was lost to disputes: it can be refunded no more."""
     refunded: int = 0
     series_id: str | None = Field(default=None, max_length=32)
     number: int | None = None
@@ -88,10 +108,21 @@ class Invoice(SQLModel, table=True):
     """Dunning attempts made; moved by trigger `dunning` alone (a new token or a person never costs a step)."""
     first_declined_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     exhausts_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    held_because: str | None = Field(default=None, max_length=200)
+    authorizations_lost: int = 0
+    """Authorizations that ended before their capture; the second one goes to a person."""
+    issued_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """When a document of it first left us; from then on it is never void."""
+    overdue_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    release_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """When more of its deferred revenue is earned."""
     opened_at: datetime = Field(sa_type=UtcInstant)
     collect_at: datetime = Field(sa_type=UtcInstant)
     paid_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     closed_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+
+
+_LINE_KINDS = ("item", "setup", "adjustment", "carried", "balance")
 
 
 class InvoiceLine(SQLModel, table=True):
@@ -100,9 +131,13 @@ class InvoiceLine(SQLModel, table=True):
         UniqueConstraint("invoice_id", "position"),
         one_of("credit_rule", CreditRule),
         one_of("recognize", Recognize),
-        CheckConstraint("credited_amount <= amount", name="credit_within_line"),
-        CheckConstraint("credited_tax <= tax_amount", name="credit_within_tax"),
+        one_of("kind", _LINE_KINDS),
+        one_of("tax_treatment", ("standard", "reverse_charge", "outside_scope")),
+        CheckConstraint("amount < 0 OR credited_amount + adjusted_amount <= amount", name="credit_within_line"),
+        CheckConstraint("amount < 0 OR credited_tax + adjusted_tax <= tax_amount", name="credit_within_tax"),
         CheckConstraint("credited_quantity <= quantity", name="credit_within_quantity"),
+        CheckConstraint("captured_quantity <= quantity", name="capture_within_quantity"),
+        CheckConstraint("amount < 0 OR captured_amount <= amount", name="capture_within_line"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -118,9 +153,27 @@ class InvoiceLine(SQLModel, table=True):
     credit_rule: str = Field(max_length=16)
     recognize: str = Field(max_length=16)
     derivation: str
+    kind: str = Field(default="item", max_length=16)
+    price_id: UUID | None = Field(default=None, foreign_key="prices.id")
+    discount_amount: int = 0
+    """What discounts took; `amount` is what is left."""
+    starts_on: date | None = None
+    ends_on: date | None = None
+    """The local days that it pays for, `[starts_on, ends_on)`: its own denominator."""
+    adjusts_line_id: UUID | None = Field(default=None, foreign_key="invoice_lines.id")
+    """The line whose unused days this negative line takes back."""
+    tax_treatment: str = Field(default="standard", max_length=16)
     credited_amount: int = 0
     credited_tax: int = 0
     credited_quantity: int = 0
+    adjusted_amount: int = 0
+    adjusted_tax: int = 0
+    """What negative lines of later invoices took back of this one."""
+    captured_amount: int = 0
+    captured_quantity: int = 0
+    dispatched_quantity: int = 0
+    recognized_net: int = 0
+    """Net that has become revenue."""
 
 
 class CreditNote(SQLModel, table=True):
@@ -134,6 +187,10 @@ class CreditNote(SQLModel, table=True):
     currency: str = Field(max_length=3)
     total: int
     tax_total: int
+    effect_open: int = 0
+    effect_balance: int = 0
+    effect_refund: int = 0
+    """What the credit did, in this order: lowered what was open, became balance, is paid back."""
     series_id: str = Field(max_length=32)
     number: int
     issue_date: date
@@ -202,6 +259,12 @@ def open_invoices(session: Session, subscription_ids: Sequence[UUID]) -> dict[UU
     for row in session.exec(query):
         found.setdefault(row.subscription_id, []).append(row)
     return found
+
+
+def amount_due(invoice: Invoice) -> int:
+    """What is still to be paid, in minor units: the total less everything that paid or lowered it."""
+    paid = invoice.captured + invoice.balance_used + invoice.paid_outside + invoice.carried
+    return invoice.total - invoice.credited_open - paid
 
 
 def in_arrears(invoices: Sequence[Invoice]) -> list[Invoice]:

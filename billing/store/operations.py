@@ -92,6 +92,12 @@ class Operation(SQLModel, table=True):
     """The purchase that this operation acts upon."""
     capture_id: UUID | None = Field(default=None, foreign_key="operations.id")
     """The capture that a refund or an email acts upon."""
+    details: dict[str, Any] = Field(default_factory=dict, sa_type=JSONX)
+    """What the kind needs besides: parcels of a ship, the date of an extension, units by line of a part capture."""
+    risk: str | None = Field(default=None, max_length=16)
+    """What the provider said about a capture it took: `ok`, or `no_risk`, which a person must look at."""
+    provider_reference: str | None = Field(default=None, max_length=255)
+    """An id of the provider that this operation did not make: an invoice number that was answered again."""
     amount: int
     currency: str = Field(max_length=3)
     trigger: str = Field(max_length=16)

@@ -30,6 +30,7 @@ class PeriodRow(SQLModel, table=True):
         UniqueConstraint("subscription_id", "seq"),
         one_of("kind", PeriodKind),
         CheckConstraint("starts_at <= ends_at", name="starts_before_it_ends"),
+        CheckConstraint("offset_days >= 0 AND full_days >= 0", name="days_not_negative"),
         Index(
             "ix_periods_cycle",
             "subscription_id",
@@ -53,6 +54,8 @@ class PeriodRow(SQLModel, table=True):
     ends_at: datetime = Field(sa_type=UtcInstant)
     full_days: int
     """Local days of the whole period: the denominator of every share, kept when the row is closed early."""
+    offset_days: int = 0
+    """Where in the whole period this row starts: a stub or the rest of a frozen period starts inside one."""
     original_ends_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     """The end as it was written, once the row has been closed early."""
     price_id: UUID = Field(foreign_key="prices.id")
@@ -60,6 +63,8 @@ class PeriodRow(SQLModel, table=True):
     tzdata_version: str = Field(max_length=16)
     """A newer zone database never moves a written row; this tells which one wrote it."""
     reason: str | None = Field(default=None, max_length=200)
+    decided_by: str | None = Field(default=None, max_length=200)
+    """Who withheld or forgave it."""
     created_at: datetime = Field(sa_type=UtcInstant)
 
 

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, UniqueConstraint, bindparam
 from sqlmodel import Field, Session, SQLModel, col, select
 
+from billing.domain.dunning import LADDER, TERMINAL_DAY
 from billing.domain.periods import Interval
 from billing.domain.pricing import CreditRule, PriceItem, Recognize
-from billing.store.engine import UtcInstant, one_of
+from billing.store.engine import JSONX, UtcInstant, one_of
 
 
 class NumberOn(StrEnum):
@@ -21,12 +23,63 @@ class NumberOn(StrEnum):
 class Emailing(StrEnum):
     PROVIDER_DEFAULT = "provider_default"
     PROVIDER_AGAIN = "provider_again"
+    OURS = "ours"
     NONE = "none"
 
 
 class Exhausted(StrEnum):
     CANCEL = "cancel"
     UNPAID = "unpaid"
+    MANUAL = "manual"
+
+
+class AnchorPolicy(StrEnum):
+    """Where the paid calendar of a trial is anchored: where the trial ends, or where it began."""
+
+    CONVERSION = "conversion"
+    SIGNUP = "signup"
+
+
+class MissingToken(StrEnum):
+    """What becomes of a trial that ends without a token that can be charged."""
+
+    PAUSE = "pause"
+    CANCEL = "cancel"
+    INVOICE_ONLY = "invoice_only"
+
+
+class CaptureMode(StrEnum):
+    """When an authorization is captured: by itself, when articles are reported as sent, or by a person's call."""
+
+    AUTOMATIC = "automatic"
+    ON_DISPATCH = "on_dispatch"
+    MANUAL = "manual"
+
+
+class Proration(StrEnum):
+    """The grain in which a part of a period is priced."""
+
+    DAY = "day"
+    SECOND = "second"
+    NONE = "none"
+
+
+class CancelCredit(StrEnum):
+    """What becomes of the unused part of a paid period that is canceled now."""
+
+    NONE = "none"
+    CREDIT = "credit"
+    REFUND = "refund"
+
+
+class ZeroInvoices(StrEnum):
+    """An invoice over nothing is paid at once with its number, or not written at all."""
+
+    PAID = "paid"
+    SUPPRESSED = "suppressed"
+
+
+_MODES = ("charge_now", "next_invoice", "at_period_end", "full_and_reset")
 
 
 class Plan(SQLModel, table=True):
@@ -35,7 +88,21 @@ class Plan(SQLModel, table=True):
         one_of("number_on", NumberOn),
         one_of("emailing", Emailing),
         one_of("exhausted", Exhausted),
+        one_of("anchor_policy", AnchorPolicy),
+        one_of("missing_token", MissingToken),
+        one_of("capture", CaptureMode),
+        one_of("proration", Proration),
+        one_of("cancel_credit", CancelCredit),
+        one_of("zero_invoices", ZeroInvoices),
+        one_of("upgrade_mode", _MODES),
+        one_of("downgrade_mode", _MODES),
+        one_of("quantity_up_mode", _MODES),
+        one_of("quantity_down_mode", _MODES),
+        one_of("longer_interval_mode", _MODES),
+        one_of("shorter_interval_mode", _MODES),
         CheckConstraint("trial_days BETWEEN 0 AND 730", name="trial_days_bounded"),
+        CheckConstraint("term_cycles IS NULL OR term_cycles >= 1", name="term_cycles_positive"),
+        CheckConstraint("minimum_cycles >= 0 AND notice_days >= 0", name="terms_not_negative"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -47,6 +114,33 @@ class Plan(SQLModel, table=True):
     exhausted: str = Field(max_length=16)
     """What the end of the dunning ladder does to the subscription."""
     trial_days: int = 0
+    anchor_policy: str = Field(default=AnchorPolicy.CONVERSION.value, max_length=16)
+    missing_token: str = Field(default=MissingToken.PAUSE.value, max_length=16)
+    capture: str = Field(default=CaptureMode.AUTOMATIC.value, max_length=16)
+    capture_delay_minutes: int = 31
+    """Minutes from the settled purchase to its capture; the provider takes none in the first 30."""
+    proration: str = Field(default=Proration.DAY.value, max_length=8)
+    cancel_credit: str = Field(default=CancelCredit.NONE.value, max_length=8)
+    zero_invoices: str = Field(default=ZeroInvoices.PAID.value, max_length=16)
+    upgrade_mode: str = Field(default="charge_now", max_length=16)
+    downgrade_mode: str = Field(default="at_period_end", max_length=16)
+    quantity_up_mode: str = Field(default="charge_now", max_length=16)
+    quantity_down_mode: str = Field(default="at_period_end", max_length=16)
+    longer_interval_mode: str = Field(default="full_and_reset", max_length=16)
+    shorter_interval_mode: str = Field(default="at_period_end", max_length=16)
+    term_cycles: int | None = None
+    """A limited term ends after so many paid cycles; it is counted, never compared by date."""
+    minimum_cycles: int = 0
+    notice_days: int = 0
+    pause_in_minimum_term: bool = False
+    pause_days_max: int | None = None
+    payment_gated: bool = False
+    """The subscription starts with its first authorization, not before."""
+    gate_hours: int = 24
+    dunning_days: list[int] = Field(default_factory=lambda: list(LADDER), sa_type=JSONX)
+    dunning_terminal_day: int = TERMINAL_DAY
+    grace_days: int = 7
+    """How long an unpaid customer keeps access."""
     archived_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     created_at: datetime = Field(sa_type=UtcInstant)
 
@@ -65,6 +159,11 @@ class Price(SQLModel, table=True):
     interval_count: int
     month_end: bool = False
     """Bill to the last day of every month instead of the anchor day."""
+    tax_included: bool = True
+    phases: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSONX)
+    """Introductory phases in their order: `{"cycles": 3, "unit_amounts": {"BASE": 990}}`."""
+    replaced_by_id: UUID | None = Field(default=None, foreign_key="prices.id")
+    """New subscriptions are refused from here on; existing ones follow their own pending change."""
     created_at: datetime = Field(sa_type=UtcInstant)
 
 
@@ -87,6 +186,10 @@ class PriceItemRow(SQLModel, table=True):
     unit_amount: int
     tax_rate: int
     """Basis points: 2500 is 25 %."""
+    tax_code: str | None = Field(default=None, max_length=32)
+    """Looked up by the customer's country and the day of supply, in place of the fixed rate."""
+    once: bool = False
+    """Charged with the first paid period only: a setup fee."""
     credit_rule: str = Field(max_length=16)
     recognize: str = Field(max_length=16)
 

@@ -5,14 +5,17 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, bindparam, text
+from sqlalchemy import CheckConstraint, Index, bindparam, event, text
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.domain.periods import Interval
 from billing.domain.subscriptions import SubscriptionStatus
-from billing.store.engine import UtcInstant, one_of
+from billing.store.engine import JSONX, UtcInstant, one_of
 
-_DUE = "next_period_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"
+_DUE = "due_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"
+_CHECKED = "token_check_at IS NOT NULL"
+_PAUSE_MODES = ("freeze", "skip", "collection_only")
+_ACCESS = ("full", "grace", "none")
 
 
 class Subscription(SQLModel, table=True):
@@ -20,17 +23,26 @@ class Subscription(SQLModel, table=True):
     __table_args__ = (
         one_of("status", SubscriptionStatus),
         one_of("interval", Interval),
+        one_of("access", _ACCESS),
+        one_of("pause_mode", _PAUSE_MODES, nullable=True),
         CheckConstraint("anchor_day BETWEEN 1 AND 31", name="anchor_day_bounded"),
         CheckConstraint("interval_count BETWEEN 1 AND 120", name="interval_count_bounded"),
-        CheckConstraint("status <> 'ended' OR next_period_at IS NULL", name="ended_is_never_due"),
-        Index("ix_subscriptions_due", "next_period_at", sqlite_where=text(_DUE), postgresql_where=text(_DUE)),
+        CheckConstraint("status <> 'ended' OR due_at IS NULL", name="ended_is_never_due"),
+        Index(
+            "ix_subscriptions_token_check",
+            "token_check_at",
+            sqlite_where=text(_CHECKED),
+            postgresql_where=text(_CHECKED),
+        ),
+        Index("ix_subscriptions_due", "due_at", sqlite_where=text(_DUE), postgresql_where=text(_DUE)),
     )
 
     id: UUID = Field(primary_key=True)
     customer_id: UUID = Field(foreign_key="customers.id", index=True)
     plan_id: UUID = Field(foreign_key="plans.id")
     price_id: UUID = Field(foreign_key="prices.id")
-    token_id: UUID = Field(foreign_key="tokens.id", index=True)
+    token_id: UUID | None = Field(default=None, foreign_key="tokens.id", index=True)
+    """None while a trial runs without one."""
     provider_account: str = Field(foreign_key="provider_accounts.name")
     status: str = Field(max_length=16)
     zone: str = Field(max_length=64)
@@ -45,8 +57,39 @@ class Subscription(SQLModel, table=True):
     """Which cycle of the anchor in force opens next."""
     next_seq: int = 1
     next_period_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """When the next period opens; a paused calendar that stands still has none."""
+    due_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """The earliest instant at which the renewal loop must look: kept whenever the row is written."""
     starts_at: datetime = Field(sa_type=UtcInstant)
     trial_days: int = 0
+    token_check_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """When the provider is asked for the state of its token next: three days before a charge, an hour before a trial ends."""
+    quantities: dict[str, int] = Field(default_factory=dict, sa_type=JSONX)
+    """Units by article number where they differ from the price's own."""
+    cycles_done: int = 0
+    """Paid cycles that were opened: what phases, discounts and terms count."""
+    term_cycles: int | None = None
+    minimum_ends_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """The boundary before which the customer cannot end it."""
+    notice_days: int = 0
+    pending_change: dict[str, Any] | None = Field(default=None, sa_type=JSONX)
+    """What becomes of the price or its quantities at the next boundary, and why it waits."""
+    pending_zone: str | None = Field(default=None, max_length=64)
+    """The customer's new zone, in force from the next period on."""
+    pause_mode: str | None = Field(default=None, max_length=16)
+    pause_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    resume_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    paused_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    pause_bills_stub: bool = False
+    frozen_days: int | None = None
+    """Days of a frozen period that are paid for and still to come."""
+    frozen_of_days: int | None = None
+    gate_expires_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """When a start that waits for its first payment is given up."""
+    catch_up: str | None = Field(default=None, max_length=16)
+    """What a person chose for periods that are late: bill_each or bill_current, until it is caught up."""
+    access: str = Field(default="full", max_length=8)
+    grace_ends_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     cancel_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     ended_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     end_reason: str | None = Field(default=None, max_length=32)
@@ -58,18 +101,34 @@ class Subscription(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcInstant)
 
 
+@event.listens_for(Subscription, "before_insert")
+@event.listens_for(Subscription, "before_update")
+def _reschedule(_mapper: object, _connection: object, subscription: Subscription) -> None:
+    """Keep when the renewal loop looks at this row next, whoever moved one of its instants."""
+    instants = (
+        subscription.next_period_at,
+        subscription.cancel_at,
+        subscription.pause_at,
+        subscription.resume_at,
+        subscription.gate_expires_at,
+        subscription.grace_ends_at,
+    )
+    ended = subscription.status == SubscriptionStatus.ENDED
+    subscription.due_at = None if ended else min((at for at in instants if at is not None), default=None)
+
+
 def _is_due(now: datetime) -> tuple[Any, ...]:
     return (
-        col(Subscription.next_period_at).is_not(None),
-        col(Subscription.next_period_at) <= now,
+        col(Subscription.due_at).is_not(None),
+        col(Subscription.due_at) <= now,
         col(Subscription.review_reason).is_(None),
         col(Subscription.hold).is_(None),
     )
 
 
 def due_ids(session: Session, now: datetime, limit: int) -> Sequence[UUID]:
-    """Up to `limit` subscriptions whose next period opens at or before `now`; nothing is locked."""
-    query = select(Subscription.id).where(*_is_due(now)).order_by(col(Subscription.next_period_at))
+    """Up to `limit` subscriptions that must be looked at, at or before `now`; nothing is locked."""
+    query = select(Subscription.id).where(*_is_due(now)).order_by(col(Subscription.due_at))
     return session.exec(query.limit(limit)).all()
 
 
@@ -100,11 +159,11 @@ def lock_shared(session: Session, ids: Sequence[UUID]) -> None:
 
 
 def period_from() -> Any:
-    """As a subquery: the earliest instant at which a period opens."""
+    """As a subquery: the earliest instant at which a subscription must be looked at."""
     due = (
-        col(Subscription.next_period_at).is_not(None),
+        col(Subscription.due_at).is_not(None),
         col(Subscription.review_reason).is_(None),
         col(Subscription.hold).is_(None),
     )
-    at = col(Subscription.next_period_at)
+    at = col(Subscription.due_at)
     return select(at).where(*due).order_by(at).limit(1).scalar_subquery()

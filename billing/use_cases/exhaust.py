@@ -16,7 +16,7 @@ from billing.store import operations as operation_store
 from billing.store import subscriptions as subscription_store
 from billing.store.batch import Batch
 from billing.store.engine import Database
-from billing.store.invoices import DunningState, Invoice
+from billing.store.invoices import DunningState, Invoice, amount_due
 from billing.store.operations import Operation, drop
 from billing.store.plans import Exhausted, Plan
 from billing.store.subscriptions import Subscription
@@ -115,6 +115,6 @@ def give_up(batch: Batch, subscription: Subscription, invoice: Invoice, planned:
     invoice.status = next_invoice_status(InvoiceStatus(invoice.status), InvoiceStatus.UNCOLLECTIBLE).value
     invoice.dunning_state, invoice.closed_at, invoice.exhausts_at = DunningState.EXHAUSTED.value, batch.now, None
     if invoice.number is not None:
-        left = invoice.total - invoice.captured - invoice.credited_open
+        left = amount_due(invoice)
         batch.post("write_off", invoice, postings_for_write_off(left))
     batch.event(subscription, "invoice.uncollectible", invoice=invoice.id.hex, total=invoice.total)

@@ -27,7 +27,7 @@ from billing.domain.tokens import Token
 from billing.ports import Account, Answer, Call, Refused
 from billing.store import subscriptions as subscription_store
 from billing.store.customers import StoredToken, TokenStatus
-from billing.store.invoices import Invoice
+from billing.store.invoices import Invoice, amount_due
 from billing.store.operations import Operation
 from billing.store.subscriptions import Subscription
 from billing.use_cases.orders import OrderBook, order_for, read_order_book
@@ -118,7 +118,7 @@ def gate_refusal(facts: Facts, now: datetime) -> Refusal | None:
 
 def _purchase_refusal(facts: Facts, now: datetime) -> Refusal | None:
     invoice, subscription, token = facts.invoice, facts.subscription, facts.token
-    due = invoice.total - invoice.credited_open - invoice.captured
+    due = amount_due(invoice)
     if invoice.status != InvoiceStatus.OPEN or due != facts.operation.amount:
         return Refusal("the invoice is no longer open with this amount", final=True)
     if subscription.status == SubscriptionStatus.ENDED:

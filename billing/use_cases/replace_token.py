@@ -20,7 +20,7 @@ from billing.store import subscriptions as subscription_store
 from billing.store.batch import Batch
 from billing.store.customers import StoredToken, TokenStatus
 from billing.store.engine import Database
-from billing.store.invoices import DunningState, Invoice
+from billing.store.invoices import DunningState, Invoice, amount_due
 from billing.store.operations import Operation
 from billing.store.plans import Price
 from billing.store.subscriptions import Subscription
@@ -133,7 +133,7 @@ def _plan_next(batch: Batch, subscription: Subscription, invoice: Invoice, purch
         invoice,
         subject=invoice.id,
         n=1 + max(op.n for op in purchases),
-        amount=invoice.total - invoice.credited_open - invoice.captured,
+        amount=amount_due(invoice),
         trigger=Trigger.NEW_TOKEN,
         due_at=batch.now,
         token_id=subscription.token_id,

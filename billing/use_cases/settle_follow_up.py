@@ -5,7 +5,7 @@ from billing.domain.ledger import postings_for_capture, postings_for_refund
 from billing.domain.operations import Authorization, OperationKind, OperationStatus, Trigger
 from billing.domain.subscriptions import SubscriptionEvent, SubscriptionStatus, next_status
 from billing.ports import Succeeded
-from billing.store.invoices import CreditNote, DunningState, PaymentState, in_arrears, open_invoices
+from billing.store.invoices import CreditNote, DunningState, PaymentState, amount_due, in_arrears, open_invoices
 from billing.store.operations import Operation, of_invoices
 from billing.store.periods import PeriodKind, periods_of
 from billing.store.plans import Emailing
@@ -27,7 +27,7 @@ def capture_succeeded(scene: Scene, capture: Operation, outcome: Succeeded) -> N
     scene.batch.post("capture", invoice, postings_for_capture(capture.amount), operation_id=capture.id)
     if scene.plan.emailing == Emailing.PROVIDER_AGAIN:
         _plan_email(scene, purchase, capture)
-    if invoice.captured + invoice.credited_open == invoice.total:
+    if amount_due(invoice) == 0:
         _paid(scene)
 
 

@@ -11,7 +11,7 @@ from billing.domain.invoicing import InvoiceStatus
 from billing.domain.operations import OperationKind, OperationStatus, Trigger
 from billing.domain.subscriptions import SubscriptionStatus
 from billing.store.batch import Batch
-from billing.store.invoices import Invoice
+from billing.store.invoices import Invoice, amount_due
 from billing.store.operations import Operation
 from billing.store.plans import Plan
 from billing.store.subscriptions import Subscription
@@ -45,7 +45,7 @@ class Scene:
             self.invoice,
             subject=self.invoice.id,
             n=self.next_n(OperationKind.PURCHASE, self.invoice.id),
-            amount=self.invoice.total - self.invoice.credited_open - self.invoice.captured,
+            amount=amount_due(self.invoice),
             trigger=trigger,
             due_at=due_at,
             token_id=self.subscription.token_id,

@@ -34,6 +34,11 @@ def upgrade() -> None:
         sa.Column("country", sa.String(length=2), nullable=False),
         sa.Column("zone", sa.String(length=64), nullable=False),
         sa.Column("locale", sa.String(length=16), nullable=False),
+        sa.Column("vat_id", sa.String(length=20), nullable=True),
+        sa.Column("vat_id_checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dunning_paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dunning_paused_because", sa.String(length=500), nullable=True),
+        sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_customers")),
         sa.UniqueConstraint("reference", name=op.f("uq_customers_reference")),
@@ -58,13 +63,75 @@ def upgrade() -> None:
         sa.Column("emailing", sa.String(length=24), nullable=False),
         sa.Column("exhausted", sa.String(length=16), nullable=False),
         sa.Column("trial_days", sa.Integer(), nullable=False),
+        sa.Column("anchor_policy", sa.String(length=16), nullable=False),
+        sa.Column("missing_token", sa.String(length=16), nullable=False),
+        sa.Column("capture", sa.String(length=16), nullable=False),
+        sa.Column("capture_delay_minutes", sa.Integer(), nullable=False),
+        sa.Column("proration", sa.String(length=8), nullable=False),
+        sa.Column("cancel_credit", sa.String(length=8), nullable=False),
+        sa.Column("zero_invoices", sa.String(length=16), nullable=False),
+        sa.Column("upgrade_mode", sa.String(length=16), nullable=False),
+        sa.Column("downgrade_mode", sa.String(length=16), nullable=False),
+        sa.Column("quantity_up_mode", sa.String(length=16), nullable=False),
+        sa.Column("quantity_down_mode", sa.String(length=16), nullable=False),
+        sa.Column("longer_interval_mode", sa.String(length=16), nullable=False),
+        sa.Column("shorter_interval_mode", sa.String(length=16), nullable=False),
+        sa.Column("term_cycles", sa.Integer(), nullable=True),
+        sa.Column("minimum_cycles", sa.Integer(), nullable=False),
+        sa.Column("notice_days", sa.Integer(), nullable=False),
+        sa.Column("pause_in_minimum_term", sa.Boolean(), nullable=False),
+        sa.Column("pause_days_max", sa.Integer(), nullable=True),
+        sa.Column("payment_gated", sa.Boolean(), nullable=False),
+        sa.Column("gate_hours", sa.Integer(), nullable=False),
+        sa.Column("dunning_days", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("dunning_terminal_day", sa.Integer(), nullable=False),
+        sa.Column("grace_days", sa.Integer(), nullable=False),
         sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("\"anchor_policy\" IN ('conversion', 'signup')", name=op.f("ck_plans_anchor_policy_known")),
         sa.CheckConstraint(
-            "\"emailing\" IN ('provider_default', 'provider_again', 'none')", name=op.f("ck_plans_emailing_known")
+            "\"cancel_credit\" IN ('none', 'credit', 'refund')", name=op.f("ck_plans_cancel_credit_known")
         ),
-        sa.CheckConstraint("\"exhausted\" IN ('cancel', 'unpaid')", name=op.f("ck_plans_exhausted_known")),
+        sa.CheckConstraint(
+            "\"capture\" IN ('automatic', 'on_dispatch', 'manual')", name=op.f("ck_plans_capture_known")
+        ),
+        sa.CheckConstraint(
+            "\"downgrade_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')",
+            name=op.f("ck_plans_downgrade_mode_known"),
+        ),
+        sa.CheckConstraint(
+            "\"emailing\" IN ('provider_default', 'provider_again', 'ours', 'none')",
+            name=op.f("ck_plans_emailing_known"),
+        ),
+        sa.CheckConstraint("\"exhausted\" IN ('cancel', 'unpaid', 'manual')", name=op.f("ck_plans_exhausted_known")),
+        sa.CheckConstraint(
+            "\"longer_interval_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')",
+            name=op.f("ck_plans_longer_interval_mode_known"),
+        ),
+        sa.CheckConstraint(
+            "\"missing_token\" IN ('pause', 'cancel', 'invoice_only')", name=op.f("ck_plans_missing_token_known")
+        ),
         sa.CheckConstraint("\"number_on\" IN ('capture', 'open')", name=op.f("ck_plans_number_on_known")),
+        sa.CheckConstraint("\"proration\" IN ('day', 'second', 'none')", name=op.f("ck_plans_proration_known")),
+        sa.CheckConstraint(
+            "\"quantity_down_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')",
+            name=op.f("ck_plans_quantity_down_mode_known"),
+        ),
+        sa.CheckConstraint(
+            "\"quantity_up_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')",
+            name=op.f("ck_plans_quantity_up_mode_known"),
+        ),
+        sa.CheckConstraint(
+            "\"shorter_interval_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')",
+            name=op.f("ck_plans_shorter_interval_mode_known"),
+        ),
+        sa.CheckConstraint(
+            "\"upgrade_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')",
+            name=op.f("ck_plans_upgrade_mode_known"),
+        ),
+        sa.CheckConstraint("\"zero_invoices\" IN ('paid', 'suppressed')", name=op.f("ck_plans_zero_invoices_known")),
+        sa.CheckConstraint("minimum_cycles >= 0 AND notice_days >= 0", name=op.f("ck_plans_terms_not_negative")),
+        sa.CheckConstraint("term_cycles IS NULL OR term_cycles >= 1", name=op.f("ck_plans_term_cycles_positive")),
         sa.CheckConstraint("trial_days BETWEEN 0 AND 730", name=op.f("ck_plans_trial_days_bounded")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_plans")),
         sa.UniqueConstraint("reference", name=op.f("uq_plans_reference")),
@@ -75,6 +142,9 @@ def upgrade() -> None:
         sa.Column("generation", sa.String(length=16), nullable=False),
         sa.Column("halted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("halted_reason", sa.String(length=200), nullable=True),
+        sa.Column("currencies", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("minimum_amount", sa.Integer(), nullable=False),
+        sa.Column("token_covers_any_interval", sa.Boolean(), nullable=False),
         sa.Column("reopened_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reopened_because", sa.String(length=500), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_provider_accounts")),
@@ -100,6 +170,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_series")),
     )
     op.create_table(
+        "customer_balances",
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("amount", sa.Integer(), nullable=False),
+        sa.CheckConstraint("amount >= 0", name=op.f("ck_customer_balances_never_negative")),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_customer_balances_customer_id")),
+        sa.PrimaryKeyConstraint("customer_id", "currency", name=op.f("pk_customer_balances")),
+    )
+    op.create_table(
         "prices",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("plan_id", sa.Uuid(), nullable=False),
@@ -107,10 +186,14 @@ def upgrade() -> None:
         sa.Column("interval", sa.String(length=8), nullable=False),
         sa.Column("interval_count", sa.Integer(), nullable=False),
         sa.Column("month_end", sa.Boolean(), nullable=False),
+        sa.Column("tax_included", sa.Boolean(), nullable=False),
+        sa.Column("phases", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("replaced_by_id", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("\"interval\" IN ('day', 'week', 'month', 'year')", name=op.f("ck_prices_interval_known")),
         sa.CheckConstraint("interval_count BETWEEN 1 AND 120", name=op.f("ck_prices_interval_count_bounded")),
         sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name=op.f("fk_prices_plan_id")),
+        sa.ForeignKeyConstraint(["replaced_by_id"], ["prices.id"], name=op.f("fk_prices_replaced_by_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_prices")),
     )
     with op.batch_alter_table("prices", schema=None) as batch_op:
@@ -135,6 +218,9 @@ def upgrade() -> None:
         sa.Column("customer_id", sa.Uuid(), nullable=False),
         sa.Column("provider_account", sa.String(), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("signed_interval", sa.String(length=8), nullable=True),
+        sa.Column("signed_interval_count", sa.Integer(), nullable=True),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -168,6 +254,8 @@ def upgrade() -> None:
         sa.Column("quantity", sa.Integer(), nullable=False),
         sa.Column("unit_amount", sa.Integer(), nullable=False),
         sa.Column("tax_rate", sa.Integer(), nullable=False),
+        sa.Column("tax_code", sa.String(length=32), nullable=True),
+        sa.Column("once", sa.Boolean(), nullable=False),
         sa.Column("credit_rule", sa.String(length=16), nullable=False),
         sa.Column("recognize", sa.String(length=16), nullable=False),
         sa.CheckConstraint(
@@ -188,7 +276,7 @@ def upgrade() -> None:
         sa.Column("customer_id", sa.Uuid(), nullable=False),
         sa.Column("plan_id", sa.Uuid(), nullable=False),
         sa.Column("price_id", sa.Uuid(), nullable=False),
-        sa.Column("token_id", sa.Uuid(), nullable=False),
+        sa.Column("token_id", sa.Uuid(), nullable=True),
         sa.Column("provider_account", sa.String(), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("zone", sa.String(length=64), nullable=False),
@@ -201,8 +289,28 @@ def upgrade() -> None:
         sa.Column("next_cycle_index", sa.Integer(), nullable=False),
         sa.Column("next_seq", sa.Integer(), nullable=False),
         sa.Column("next_period_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("trial_days", sa.Integer(), nullable=False),
+        sa.Column("token_check_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("quantities", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("cycles_done", sa.Integer(), nullable=False),
+        sa.Column("term_cycles", sa.Integer(), nullable=True),
+        sa.Column("minimum_ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("notice_days", sa.Integer(), nullable=False),
+        sa.Column("pending_change", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
+        sa.Column("pending_zone", sa.String(length=64), nullable=True),
+        sa.Column("pause_mode", sa.String(length=16), nullable=True),
+        sa.Column("pause_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("resume_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("pause_bills_stub", sa.Boolean(), nullable=False),
+        sa.Column("frozen_days", sa.Integer(), nullable=True),
+        sa.Column("frozen_of_days", sa.Integer(), nullable=True),
+        sa.Column("gate_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("catch_up", sa.String(length=16), nullable=True),
+        sa.Column("access", sa.String(length=8), nullable=False),
+        sa.Column("grace_ends_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("cancel_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("end_reason", sa.String(length=32), nullable=True),
@@ -210,11 +318,14 @@ def upgrade() -> None:
         sa.Column("hold", sa.String(length=200), nullable=True),
         sa.Column("event_seq", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "status <> 'ended' OR next_period_at IS NULL", name=op.f("ck_subscriptions_ended_is_never_due")
-        ),
+        sa.CheckConstraint("status <> 'ended' OR due_at IS NULL", name=op.f("ck_subscriptions_ended_is_never_due")),
+        sa.CheckConstraint("\"access\" IN ('full', 'grace', 'none')", name=op.f("ck_subscriptions_access_known")),
         sa.CheckConstraint(
             "\"interval\" IN ('day', 'week', 'month', 'year')", name=op.f("ck_subscriptions_interval_known")
+        ),
+        sa.CheckConstraint(
+            "\"pause_mode\" IS NULL OR \"pause_mode\" IN ('freeze', 'skip', 'collection_only')",
+            name=op.f("ck_subscriptions_pause_mode_known"),
         ),
         sa.CheckConstraint(
             "\"status\" IN ('pending', 'trialing', 'active', 'past_due', 'paused', 'unpaid', 'ended')",
@@ -235,12 +346,40 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_subscriptions_customer_id"), ["customer_id"], unique=False)
         batch_op.create_index(
             "ix_subscriptions_due",
-            ["next_period_at"],
+            ["due_at"],
             unique=False,
-            sqlite_where=sa.text("next_period_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"),
-            postgresql_where=sa.text("next_period_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"),
+            sqlite_where=sa.text("due_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_subscriptions_token_check",
+            ["token_check_at"],
+            unique=False,
+            sqlite_where=sa.text("token_check_at IS NOT NULL"),
+            postgresql_where=sa.text("token_check_at IS NOT NULL"),
         )
         batch_op.create_index(batch_op.f("ix_subscriptions_token_id"), ["token_id"], unique=False)
+
+    op.create_table(
+        "discounts",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("subscription_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("percent", sa.Integer(), nullable=True),
+        sa.Column("amount", sa.Integer(), nullable=True),
+        sa.Column("cycles", sa.Integer(), nullable=True),
+        sa.Column("cycles_used", sa.Integer(), nullable=False),
+        sa.Column("article_number", sa.String(length=255), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("(percent IS NULL) <> (amount IS NULL)", name=op.f("ck_discounts_percent_or_amount")),
+        sa.CheckConstraint("cycles IS NULL OR cycles >= 1", name=op.f("ck_discounts_cycles_positive")),
+        sa.CheckConstraint("percent IS NULL OR percent BETWEEN 1 AND 10000", name=op.f("ck_discounts_percent_bounded")),
+        sa.ForeignKeyConstraint(["subscription_id"], ["subscriptions.id"], name=op.f("fk_discounts_subscription_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_discounts")),
+    )
+    with op.batch_alter_table("discounts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_discounts_subscription_id"), ["subscription_id"], unique=False)
 
     op.create_table(
         "events",
@@ -267,16 +406,19 @@ def upgrade() -> None:
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("full_days", sa.Integer(), nullable=False),
+        sa.Column("offset_days", sa.Integer(), nullable=False),
         sa.Column("original_ends_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("price_id", sa.Uuid(), nullable=False),
         sa.Column("zone", sa.String(length=64), nullable=False),
         sa.Column("tzdata_version", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.String(length=200), nullable=True),
+        sa.Column("decided_by", sa.String(length=200), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "\"kind\" IN ('trial', 'stub', 'regular', 'paused', 'skipped', 'resumed', 'withheld', 'forgiven')",
             name=op.f("ck_periods_kind_known"),
         ),
+        sa.CheckConstraint("offset_days >= 0 AND full_days >= 0", name=op.f("ck_periods_days_not_negative")),
         sa.CheckConstraint("starts_at <= ends_at", name=op.f("ck_periods_starts_before_it_ends")),
         sa.ForeignKeyConstraint(["price_id"], ["prices.id"], name=op.f("fk_periods_price_id")),
         sa.ForeignKeyConstraint(["subscription_id"], ["subscriptions.id"], name=op.f("fk_periods_subscription_id")),
@@ -309,6 +451,11 @@ def upgrade() -> None:
         sa.Column("captured", sa.Integer(), nullable=False),
         sa.Column("credited", sa.Integer(), nullable=False),
         sa.Column("credited_open", sa.Integer(), nullable=False),
+        sa.Column("credited_balance", sa.Integer(), nullable=False),
+        sa.Column("balance_used", sa.Integer(), nullable=False),
+        sa.Column("paid_outside", sa.Integer(), nullable=False),
+        sa.Column("carried", sa.Integer(), nullable=False),
+        sa.Column("disputed", sa.Integer(), nullable=False),
         sa.Column("refunded", sa.Integer(), nullable=False),
         sa.Column("series_id", sa.String(length=32), nullable=True),
         sa.Column("number", sa.Integer(), nullable=True),
@@ -318,15 +465,20 @@ def upgrade() -> None:
         sa.Column("dunning_step", sa.Integer(), nullable=False),
         sa.Column("first_declined_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("exhausts_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("held_because", sa.String(length=200), nullable=True),
+        sa.Column("authorizations_lost", sa.Integer(), nullable=False),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("overdue_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("release_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("collect_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "\"dunning_state\" IN ('none', 'retrying', 'awaiting_token', 'waiting_turn', 'exhausted')",
+            "\"dunning_state\" IN ('none', 'retrying', 'awaiting_token', 'waiting_turn', 'held', 'exhausted')",
             name=op.f("ck_invoices_dunning_state_known"),
         ),
-        sa.CheckConstraint("\"kind\" IN ('recurring', 'manual')", name=op.f("ck_invoices_kind_known")),
+        sa.CheckConstraint("\"kind\" IN ('recurring', 'change', 'manual')", name=op.f("ck_invoices_kind_known")),
         sa.CheckConstraint(
             "\"payment_state\" IN ('none', 'pending', 'unknown', 'failed', 'succeeded')",
             name=op.f("ck_invoices_payment_state_known"),
@@ -336,7 +488,17 @@ def upgrade() -> None:
             name=op.f("ck_invoices_status_known"),
         ),
         sa.CheckConstraint("(number IS NULL) = (series_id IS NULL)", name=op.f("ck_invoices_number_has_its_series")),
-        sa.CheckConstraint("captured + credited_open <= total", name=op.f("ck_invoices_never_more_than_total")),
+        sa.CheckConstraint(
+            "balance_used >= 0 AND paid_outside >= 0 AND carried >= 0 AND disputed >= 0",
+            name=op.f("ck_invoices_payments_not_negative"),
+        ),
+        sa.CheckConstraint(
+            "captured + balance_used + paid_outside + carried + credited_open <= total",
+            name=op.f("ck_invoices_never_more_than_total"),
+        ),
+        sa.CheckConstraint(
+            "credited_open + credited_balance <= credited", name=op.f("ck_invoices_credits_have_one_effect")
+        ),
         sa.CheckConstraint("refunded <= captured", name=op.f("ck_invoices_refunded_within_captured")),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_invoices_customer_id")),
         sa.ForeignKeyConstraint(["period_id"], ["periods.id"], name=op.f("fk_invoices_period_id")),
@@ -359,6 +521,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("kind = 'recurring'"),
             postgresql_where=sa.text("kind = 'recurring'"),
         )
+        batch_op.create_index(
+            "ix_invoices_release",
+            ["release_at"],
+            unique=False,
+            sqlite_where=sa.text("release_at IS NOT NULL"),
+            postgresql_where=sa.text("release_at IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_invoices_subscription_id"), ["subscription_id"], unique=False)
 
     op.create_table(
@@ -370,6 +539,9 @@ def upgrade() -> None:
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("tax_total", sa.Integer(), nullable=False),
+        sa.Column("effect_open", sa.Integer(), nullable=False),
+        sa.Column("effect_balance", sa.Integer(), nullable=False),
+        sa.Column("effect_refund", sa.Integer(), nullable=False),
         sa.Column("series_id", sa.String(length=32), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("issue_date", sa.Date(), nullable=False),
@@ -381,6 +553,32 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("credit_notes", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_credit_notes_invoice_id"), ["invoice_id"], unique=False)
+
+    op.create_table(
+        "disputes",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.Column("status", sa.String(length=8), nullable=False),
+        sa.Column("amount", sa.Integer(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("reference", sa.String(length=200), nullable=True),
+        sa.Column("note", sa.String(length=500), nullable=True),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("\"status\" IN ('open', 'won', 'lost')", name=op.f("ck_disputes_status_known")),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_disputes_amount_positive")),
+        sa.ForeignKeyConstraint(["invoice_id"], ["invoices.id"], name=op.f("fk_disputes_invoice_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_disputes")),
+    )
+    with op.batch_alter_table("disputes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_disputes_invoice_id"), ["invoice_id"], unique=False)
+        batch_op.create_index(
+            "ix_disputes_one_open",
+            ["invoice_id"],
+            unique=True,
+            sqlite_where=sa.text("status = 'open'"),
+            postgresql_where=sa.text("status = 'open'"),
+        )
 
     op.create_table(
         "invoice_lines",
@@ -397,19 +595,53 @@ def upgrade() -> None:
         sa.Column("credit_rule", sa.String(length=16), nullable=False),
         sa.Column("recognize", sa.String(length=16), nullable=False),
         sa.Column("derivation", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("price_id", sa.Uuid(), nullable=True),
+        sa.Column("discount_amount", sa.Integer(), nullable=False),
+        sa.Column("starts_on", sa.Date(), nullable=True),
+        sa.Column("ends_on", sa.Date(), nullable=True),
+        sa.Column("adjusts_line_id", sa.Uuid(), nullable=True),
+        sa.Column("tax_treatment", sa.String(length=16), nullable=False),
         sa.Column("credited_amount", sa.Integer(), nullable=False),
         sa.Column("credited_tax", sa.Integer(), nullable=False),
         sa.Column("credited_quantity", sa.Integer(), nullable=False),
+        sa.Column("adjusted_amount", sa.Integer(), nullable=False),
+        sa.Column("adjusted_tax", sa.Integer(), nullable=False),
+        sa.Column("captured_amount", sa.Integer(), nullable=False),
+        sa.Column("captured_quantity", sa.Integer(), nullable=False),
+        sa.Column("dispatched_quantity", sa.Integer(), nullable=False),
+        sa.Column("recognized_net", sa.Integer(), nullable=False),
         sa.CheckConstraint(
             "\"credit_rule\" IN ('time', 'quantity', 'none')", name=op.f("ck_invoice_lines_credit_rule_known")
         ),
         sa.CheckConstraint(
+            "\"kind\" IN ('item', 'setup', 'adjustment', 'carried', 'balance')",
+            name=op.f("ck_invoice_lines_kind_known"),
+        ),
+        sa.CheckConstraint(
             "\"recognize\" IN ('time', 'dispatch', 'at_capture')", name=op.f("ck_invoice_lines_recognize_known")
         ),
-        sa.CheckConstraint("credited_amount <= amount", name=op.f("ck_invoice_lines_credit_within_line")),
+        sa.CheckConstraint(
+            "\"tax_treatment\" IN ('standard', 'reverse_charge', 'outside_scope')",
+            name=op.f("ck_invoice_lines_tax_treatment_known"),
+        ),
+        sa.CheckConstraint(
+            "amount < 0 OR captured_amount <= amount", name=op.f("ck_invoice_lines_capture_within_line")
+        ),
+        sa.CheckConstraint(
+            "amount < 0 OR credited_amount + adjusted_amount <= amount",
+            name=op.f("ck_invoice_lines_credit_within_line"),
+        ),
+        sa.CheckConstraint(
+            "amount < 0 OR credited_tax + adjusted_tax <= tax_amount", name=op.f("ck_invoice_lines_credit_within_tax")
+        ),
+        sa.CheckConstraint("captured_quantity <= quantity", name=op.f("ck_invoice_lines_capture_within_quantity")),
         sa.CheckConstraint("credited_quantity <= quantity", name=op.f("ck_invoice_lines_credit_within_quantity")),
-        sa.CheckConstraint("credited_tax <= tax_amount", name=op.f("ck_invoice_lines_credit_within_tax")),
+        sa.ForeignKeyConstraint(
+            ["adjusts_line_id"], ["invoice_lines.id"], name=op.f("fk_invoice_lines_adjusts_line_id")
+        ),
         sa.ForeignKeyConstraint(["invoice_id"], ["invoices.id"], name=op.f("fk_invoice_lines_invoice_id")),
+        sa.ForeignKeyConstraint(["price_id"], ["prices.id"], name=op.f("fk_invoice_lines_price_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_lines")),
         sa.UniqueConstraint("invoice_id", "position", name=op.f("uq_invoice_lines_invoice_id_position")),
     )
@@ -425,6 +657,9 @@ def upgrade() -> None:
         sa.Column("token_id", sa.Uuid(), nullable=True),
         sa.Column("purchase_id", sa.Uuid(), nullable=True),
         sa.Column("capture_id", sa.Uuid(), nullable=True),
+        sa.Column("details", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("risk", sa.String(length=16), nullable=True),
+        sa.Column("provider_reference", sa.String(length=255), nullable=True),
         sa.Column("amount", sa.Integer(), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("trigger", sa.String(length=16), nullable=False),
@@ -471,7 +706,7 @@ def upgrade() -> None:
             name=op.f("ck_operations_authorization_known"),
         ),
         sa.CheckConstraint(
-            "\"kind\" IN ('purchase', 'capture', 'void', 'refund', 'email_invoice')",
+            "\"kind\" IN ('purchase', 'capture', 'void', 'release', 'refund', 'amend', 'ship', 'extend', 'email_invoice', 'post_invoice', 'extend_due_date', 'revoke')",
             name=op.f("ck_operations_kind_known"),
         ),
         sa.CheckConstraint("\"origin\" IN ('ours', 'external')", name=op.f("ck_operations_origin_known")),
@@ -483,7 +718,7 @@ def upgrade() -> None:
             name=op.f("ck_operations_status_known"),
         ),
         sa.CheckConstraint(
-            "\"trigger\" IN ('renewal', 'dunning', 'customer', 'admin', 'new_token', 'follow_up', 'cancel')",
+            "\"trigger\" IN ('renewal', 'dunning', 'customer', 'admin', 'new_token', 'follow_up', 'cancel', 'change', 'authorization_lost', 'erasure')",
             name=op.f("ck_operations_trigger_known"),
         ),
         sa.CheckConstraint("amount >= 0", name=op.f("ck_operations_amount_positive")),
@@ -539,6 +774,24 @@ def upgrade() -> None:
         batch_op.create_index("ix_operations_subscription", ["subscription_id"], unique=False)
 
     op.create_table(
+        "outside_payments",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.Column("amount", sa.Integer(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("paid_on", sa.Date(), nullable=False),
+        sa.Column("reference", sa.String(length=200), nullable=False),
+        sa.Column("note", sa.String(length=500), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_outside_payments_amount_positive")),
+        sa.ForeignKeyConstraint(["invoice_id"], ["invoices.id"], name=op.f("fk_outside_payments_invoice_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outside_payments")),
+        sa.UniqueConstraint("invoice_id", "reference", name=op.f("uq_outside_payments_invoice_id_reference")),
+    )
+    with op.batch_alter_table("outside_payments", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_outside_payments_invoice_id"), ["invoice_id"], unique=False)
+
+    op.create_table(
         "audit_reveals",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("operation_id", sa.Uuid(), nullable=False),
@@ -554,6 +807,28 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("audit_reveals", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_audit_reveals_token_id"), ["token_id"], unique=False)
+
+    op.create_table(
+        "balance_entries",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("amount", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=True),
+        sa.Column("credit_note_id", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("amount <> 0", name=op.f("ck_balance_entries_amount_moves_something")),
+        sa.ForeignKeyConstraint(
+            ["credit_note_id"], ["credit_notes.id"], name=op.f("fk_balance_entries_credit_note_id")
+        ),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_balance_entries_customer_id")),
+        sa.ForeignKeyConstraint(["invoice_id"], ["invoices.id"], name=op.f("fk_balance_entries_invoice_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_balance_entries")),
+    )
+    with op.batch_alter_table("balance_entries", schema=None) as batch_op:
+        batch_op.create_index("ix_balance_entries_customer", ["customer_id", "currency"], unique=False)
+        batch_op.create_index(batch_op.f("ix_balance_entries_invoice_id"), ["invoice_id"], unique=False)
 
     op.create_table(
         "credit_note_lines",
@@ -619,6 +894,49 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_observations_operation_id"), ["operation_id"], unique=False)
 
     op.create_table(
+        "pending_lines",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("subscription_id", sa.Uuid(), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=True),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("article_number", sa.String(length=255), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("unit_amount", sa.Integer(), nullable=False),
+        sa.Column("amount", sa.Integer(), nullable=False),
+        sa.Column("tax_amount", sa.Integer(), nullable=False),
+        sa.Column("tax_rate", sa.Integer(), nullable=False),
+        sa.Column("tax_treatment", sa.String(length=16), nullable=False),
+        sa.Column("credit_rule", sa.String(length=16), nullable=False),
+        sa.Column("recognize", sa.String(length=16), nullable=False),
+        sa.Column("derivation", sa.String(), nullable=False),
+        sa.Column("price_id", sa.Uuid(), nullable=True),
+        sa.Column("starts_on", sa.Date(), nullable=True),
+        sa.Column("ends_on", sa.Date(), nullable=True),
+        sa.Column("adjusts_line_id", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["adjusts_line_id"], ["invoice_lines.id"], name=op.f("fk_pending_lines_adjusts_line_id")
+        ),
+        sa.ForeignKeyConstraint(["invoice_id"], ["invoices.id"], name=op.f("fk_pending_lines_invoice_id")),
+        sa.ForeignKeyConstraint(["price_id"], ["prices.id"], name=op.f("fk_pending_lines_price_id")),
+        sa.ForeignKeyConstraint(
+            ["subscription_id"], ["subscriptions.id"], name=op.f("fk_pending_lines_subscription_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pending_lines")),
+    )
+    with op.batch_alter_table("pending_lines", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_pending_lines_waiting",
+            ["subscription_id"],
+            unique=False,
+            sqlite_where=sa.text("invoice_id IS NULL"),
+            postgresql_where=sa.text("invoice_id IS NULL"),
+        )
+
+    op.create_table(
         "ledger_entries",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("transaction_id", sa.Uuid(), nullable=False),
@@ -642,6 +960,14 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("ledger_entries")
+    with op.batch_alter_table("pending_lines", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_pending_lines_waiting",
+            sqlite_where=sa.text("invoice_id IS NULL"),
+            postgresql_where=sa.text("invoice_id IS NULL"),
+        )
+
+    op.drop_table("pending_lines")
     with op.batch_alter_table("observations", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_observations_operation_id"))
 
@@ -655,10 +981,19 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_credit_note_lines_credit_note_id"))
 
     op.drop_table("credit_note_lines")
+    with op.batch_alter_table("balance_entries", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_balance_entries_invoice_id"))
+        batch_op.drop_index("ix_balance_entries_customer")
+
+    op.drop_table("balance_entries")
     with op.batch_alter_table("audit_reveals", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_audit_reveals_token_id"))
 
     op.drop_table("audit_reveals")
+    with op.batch_alter_table("outside_payments", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_outside_payments_invoice_id"))
+
+    op.drop_table("outside_payments")
     with op.batch_alter_table("operations", schema=None) as batch_op:
         batch_op.drop_index("ix_operations_subscription")
         batch_op.drop_index(
@@ -690,12 +1025,24 @@ def downgrade() -> None:
 
     op.drop_table("operations")
     op.drop_table("invoice_lines")
+    with op.batch_alter_table("disputes", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_disputes_one_open", sqlite_where=sa.text("status = 'open'"), postgresql_where=sa.text("status = 'open'")
+        )
+        batch_op.drop_index(batch_op.f("ix_disputes_invoice_id"))
+
+    op.drop_table("disputes")
     with op.batch_alter_table("credit_notes", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_credit_notes_invoice_id"))
 
     op.drop_table("credit_notes")
     with op.batch_alter_table("invoices", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_invoices_subscription_id"))
+        batch_op.drop_index(
+            "ix_invoices_release",
+            sqlite_where=sa.text("release_at IS NOT NULL"),
+            postgresql_where=sa.text("release_at IS NOT NULL"),
+        )
         batch_op.drop_index(
             "ix_invoices_one_recurring",
             sqlite_where=sa.text("kind = 'recurring'"),
@@ -715,12 +1062,21 @@ def downgrade() -> None:
 
     op.drop_table("periods")
     op.drop_table("events")
+    with op.batch_alter_table("discounts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_discounts_subscription_id"))
+
+    op.drop_table("discounts")
     with op.batch_alter_table("subscriptions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_subscriptions_token_id"))
         batch_op.drop_index(
+            "ix_subscriptions_token_check",
+            sqlite_where=sa.text("token_check_at IS NOT NULL"),
+            postgresql_where=sa.text("token_check_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
             "ix_subscriptions_due",
-            sqlite_where=sa.text("next_period_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"),
-            postgresql_where=sa.text("next_period_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"),
+            sqlite_where=sa.text("due_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"),
         )
         batch_op.drop_index(batch_op.f("ix_subscriptions_customer_id"))
 
@@ -736,6 +1092,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_prices_plan_id"))
 
     op.drop_table("prices")
+    op.drop_table("customer_balances")
     op.drop_table("series")
     op.drop_table("runs")
     op.drop_table("provider_accounts")
