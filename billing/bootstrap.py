@@ -18,10 +18,12 @@ from billing.adapters.network import Network
 from billing.domain.errors import NotReady
 from billing.ports import Account, Clock, Ids
 from billing.store.engine import Database, open_database
-from billing.use_cases.install import admit, is_installed
+from billing.use_cases.install import AccountTerms, admit, is_installed
+from billing.use_cases.opening import Seller
 from billing.use_cases.sending import Sending, nothing
 from billing.vault.keyring import Keyring
 from config.settings import ProviderAccountSettings, Settings
+from config.taxes import load_tax_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Wiring:
     accounts: Mapping[str, Account]
     networks: tuple[Network, ...]
     namespace: UUID
+    seller: Seller
     passed: Callable[[str], None] = nothing
 
     def sending(self) -> Sending:
@@ -68,14 +71,15 @@ def wire(
     if not is_installed(database):
         raise NotReady("the database is not tied to a vault key yet; run `billing vault init`")
     keyring = Keyring(FileKeys(settings.vault.key_file), ids.secret)
-    names = {account.name: account.generation for account in settings.provider_accounts}
-    namespace = admit(database, keyring, names, settings.seller.zone)
+    terms = {account.name: _terms(account) for account in settings.provider_accounts}
+    namespace = admit(database, keyring, terms, settings.seller.zone)
+    seller = Seller(settings.seller.country, settings.seller.zone, load_tax_table())
     networks = [Network(account.window) for account in settings.provider_accounts]
     accounts = {
         account.name: _account(account, network)
         for account, network in zip(settings.provider_accounts, networks, strict=True)
     }
-    return Wiring(database, clock or SystemClock(), ids, keyring, accounts, tuple(networks), namespace, passed)
+    return Wiring(database, clock or SystemClock(), ids, keyring, accounts, tuple(networks), namespace, seller, passed)
 
 
 def migrated_database(settings: Settings) -> Database:
@@ -126,6 +130,15 @@ def owned(settings: Settings) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _terms(settings: ProviderAccountSettings) -> AccountTerms:
+    return AccountTerms(
+        settings.generation,
+        tuple(settings.currencies),
+        settings.minimum_amount,
+        settings.token_covers_any_interval,
+    )
 
 
 def _account(settings: ProviderAccountSettings, network: Network) -> Account:

@@ -15,11 +15,14 @@ from billing.store.runs import Due, due_from
 from billing.use_cases.exhaust import exhaust
 from billing.use_cases.operate import operate
 from billing.use_cases.reconcile import reconcile
+from billing.use_cases.release_revenue import release_revenue
 from billing.use_cases.renew import renew
+from billing.use_cases.seal_ledger import seal_ledger
 
 logger = logging.getLogger(__name__)
 
-RENEW, OPERATE = "renew", "operate"
+RENEW, OPERATE, SEAL = "renew", "operate", "seal"
+SEAL_EVERY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,11 @@ class Loops:
         """Open what opens now and close what has run out; returns how much was found."""
         wiring = self._wiring
         now = wiring.clock.now()
-        found = renew(wiring.database, wiring.ids, now, wiring.passed).seen
+        found = renew(wiring.database, wiring.ids, now, wiring.passed, wiring.seller).seen
         while not self._stopping.is_set() and (closed := exhaust(wiring.database, wiring.ids, now)):
             found += closed
+        while not self._stopping.is_set() and (released := release_revenue(wiring.database, wiring.ids, now)):
+            found += released
         return found
 
     def operate(self) -> int:
@@ -54,6 +59,10 @@ class Loops:
         while not self._stopping.is_set() and (found := operate(self._sending) + reconcile(self._sending)):
             claimed += found
         return claimed
+
+    def seal(self) -> int:
+        """Seal what the ledger has gathered; returns how many transactions."""
+        return seal_ledger(self._wiring.database, self._wiring.clock.now())
 
     def until_idle(self, known: Due | None = None) -> Idle:
         """One pass of all loops until nothing is due: how much was found, and what becomes due next.
@@ -71,7 +80,8 @@ class Loops:
     def _round(self, due: Due) -> int:
         """Each loop once, and only where a look at the due rows says that it would find something."""
         now = self._wiring.clock.now()
-        found = self.renew() if _reached(due.period, now) or _reached(due.exhausted, now) else 0
+        opening = (due.period, due.exhausted, due.released)
+        found = self.renew() if any(_reached(at, now) for at in opening) else 0
         # A renewal plans purchases that are due at once, so that its find is reason enough to look.
         if found or _reached(due.planned, now) or _reached(due.leased, now):
             found += operate(self._sending)
@@ -96,6 +106,7 @@ class Loops:
         )
         for name, tick in ((RENEW, self.renew), (OPERATE, self.operate)):
             self._scheduler.add_job(tick, IntervalTrigger(seconds=seconds), id=name, next_run_time=datetime.now(UTC))
+        self._scheduler.add_job(self.seal, IntervalTrigger(seconds=SEAL_EVERY_SECONDS), id=SEAL)
         self._scheduler.start()
 
     def poke(self) -> None:

@@ -41,9 +41,10 @@ class ApiSettings(_Section):
 
 
 class SellerSettings(_Section):
-    """The seller's IANA zone: invoices are dated by it."""
+    """The seller's IANA zone, by which invoices are dated, and country, whose tax rules hold."""
 
     zone: str
+    country: str = Field(pattern=r"^[A-Z]{2}$")
 
 
 class LoopSettings(_Section):
@@ -55,7 +56,8 @@ class LoopSettings(_Section):
 class ProviderAccountSettings(_Section):
     """One account at a provider. The password comes from `password_env` or, first, from `password_file`.
 
-    `deadline_seconds` is the whole life of one call; `window` how many may be in flight at once.
+    `deadline_seconds` is the whole life of one call; `window` how many may be in flight at once. `currencies` are those
+    it takes (none named: all); what is owed below `minimum_amount` (minor units) is carried to the next invoice.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
@@ -66,6 +68,9 @@ class ProviderAccountSettings(_Section):
     password_file: Path | None = None
     deadline_seconds: float = Field(default=65.0, gt=0, le=120)
     window: int = Field(default=64, ge=1, le=64)
+    currencies: list[str] = Field(default_factory=list)
+    minimum_amount: int = Field(default=0, ge=0)
+    token_covers_any_interval: bool = False
 
 
 class Settings(BaseSettings):

@@ -8,6 +8,7 @@ from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
 from billing.store import accounts, audit, balances, customers, invoices, ledger, operations, outbox, payments, periods
+from billing.store import payouts as payouts
 from billing.store import plans as plans
 from billing.store import runs as runs
 from billing.store import subscriptions as subscriptions
@@ -23,6 +24,7 @@ MODELS = (
     operations,
     outbox,
     payments,
+    payouts,
     periods,
     plans,
     runs,

@@ -11,6 +11,7 @@ from billing.adapters.ids import SystemIds
 from billing.adapters.keys_local import LocalKeys, new_keys
 from billing.domain.periods import Interval
 from billing.domain.pricing import CreditRule, PriceItem, Recognize
+from billing.domain.tax import TaxTable
 from billing.domain.tokens import Token
 from billing.ports import Account
 from billing.store.engine import Database
@@ -18,9 +19,11 @@ from billing.store.plans import Emailing, Exhausted, NumberOn
 from billing.store.subscriptions import Subscription
 from billing.use_cases.catalogue import NewCustomer, NewPlan, NewPrice, create_customer, create_plan, create_price
 from billing.use_cases.exhaust import exhaust
-from billing.use_cases.install import admit, install
+from billing.use_cases.install import AccountTerms, admit, install
+from billing.use_cases.opening import Seller
 from billing.use_cases.operate import operate
 from billing.use_cases.reconcile import reconcile
+from billing.use_cases.release_revenue import release_revenue
 from billing.use_cases.renew import renew
 from billing.use_cases.save_token import save_token
 from billing.use_cases.sending import Sending, nothing
@@ -34,6 +37,8 @@ BOXES = PriceItem("BOX", "Box", 2, 745, 1200, CreditRule.QUANTITY, Recognize.DIS
 FREIGHT = PriceItem("FREIGHT", "Freight", 1, 490, 2500, CreditRule.NONE, Recognize.AT_CAPTURE)
 GOODS = (BASE_FEE, BOXES, FREIGHT)
 
+SELLER = Seller("SE", "Europe/Stockholm", TaxTable(()))
+
 
 @dataclass
 class Shop:
@@ -44,11 +49,15 @@ class Shop:
     gateway: FakeGateway = field(default_factory=FakeGateway)
     ids: SystemIds = field(default_factory=SystemIds)
     passed: object = nothing
+    seller: Seller = SELLER
+    minimum_amount: int = 0
 
     def __post_init__(self) -> None:
         self.keyring = Keyring(LocalKeys(new_keys(self.ids.secret), self.ids.secret), self.ids.secret)
         install(self.database, self.keyring, self.ids, self.clock.now())
-        self.namespace = admit(self.database, self.keyring, {"main": "rest"}, "Europe/Stockholm")
+        self.namespace = admit(
+            self.database, self.keyring, {"main": AccountTerms(minimum_amount=self.minimum_amount)}, "Europe/Stockholm"
+        )
         self._count = 0
 
     @property
@@ -63,7 +72,8 @@ class Shop:
 
     def once(self) -> int:
         now = self.clock.now()
-        found = renew(self.database, self.ids, now, nothing).seen + exhaust(self.database, self.ids, now)
+        found = renew(self.database, self.ids, now, nothing, self.seller).seen + exhaust(self.database, self.ids, now)
+        found += release_revenue(self.database, self.ids, now)
         return found + operate(self.sending) + reconcile(self.sending)
 
     def at(self, instant: datetime) -> None:

@@ -1,7 +1,7 @@
 """When a declined invoice is tried again, and when trying ends: a ladder of local days (billing rules, section 8).
 
-Only soft declines climb it. An unknown outcome is no decline and costs no step; who may attempt at all is decided at
-the gate, not here.
+Only soft declines climb it; after a hard one the customer is asked for a new token instead. An unknown outcome is no
+decline and costs no step; who may attempt at all is decided at the gate, not here.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,12 @@ LADDER = (1, 3, 7, 14)
 
 TERMINAL_DAY = 21
 """The local day after the first decline on which the plan's terminal action is taken."""
+
+REMINDER_DAYS = (3, 7, 14)
+"""Local days after a hard decline on which the customer is asked again for a new token; the first ask is at once."""
+
+SUSPENDED_ASK_DAY = 3
+"""The local day on which the customer of a suspended token is asked; until then it may come back by itself."""
 
 ATTEMPT_TIME = time(10)
 ATTEMPT_SPREAD_SECONDS = 1800
@@ -63,9 +69,45 @@ def next_attempt_at(
     return attempt if attempt < terminal_at(ladder, first_declined_at, zone) else None
 
 
+def resumed_attempt_at(  # the same facts as the ladder's, and when it goes on
+    ladder: Ladder,
+    step: int,
+    first_declined_at: datetime,
+    last_attempt_at: datetime | None,
+    resumed_at: datetime,
+    zone: str,
+    jitter_key: UUID,
+) -> datetime:
+    """When an attempt that waited for the end of a pause is made, in UTC: on its own day of the ladder where that is
+    still to come, else on the next local morning; at least 20 h after the last attempt either way.
+    """
+    days = ladder.days[min(step, len(ladder.days) - 1)] if ladder.days else 0
+    day = local_date(first_declined_at, zone) + timedelta(days=days)
+    earliest = max(resumed_at, (last_attempt_at or first_declined_at) + BETWEEN_ATTEMPTS)
+    own = _morning(day, zone, jitter_key)
+    return own if own > earliest else next_local_morning(earliest, zone, jitter_key)
+
+
 def terminal_at(ladder: Ladder, first_declined_at: datetime, zone: str) -> datetime:
     """When the terminal action is taken: local 10:00 of the terminal day, in UTC."""
     return instant_of(local_date(first_declined_at, zone) + timedelta(days=ladder.terminal_day), ATTEMPT_TIME, zone)
+
+
+def reminders_at(
+    first_declined_at: datetime, zone: str, key: UUID, terminal_day: int = TERMINAL_DAY
+) -> tuple[datetime, ...]:
+    """When the customer is asked for a new token after a hard decline, in UTC: at once, then on local mornings.
+
+    No attempt is made. A reminder on the plan's terminal day or past it is left out: it would come after the end.
+    """
+    declined_on = local_date(first_declined_at, zone)
+    later = (declined_on + timedelta(days=days) for days in REMINDER_DAYS if days < terminal_day)
+    return (first_declined_at, *(_morning(day, zone, key) for day in later))
+
+
+def suspended_ask_at(suspended_at: datetime, zone: str, key: UUID) -> datetime:
+    """When the customer of a token found suspended at `suspended_at` is asked about it, in UTC: a local morning."""
+    return _morning(local_date(suspended_at, zone) + timedelta(days=SUSPENDED_ASK_DAY), zone, key)
 
 
 def next_local_morning(after: datetime, zone: str, jitter_key: UUID) -> datetime:

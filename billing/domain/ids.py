@@ -23,6 +23,7 @@ class Prefix(StrEnum):
     OPERATION = "op"
     EVENT = "evt"
     RUN = "run"
+    PAYOUT = "po"
     KEY = "key"
 
 

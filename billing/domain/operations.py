@@ -97,11 +97,20 @@ FOLLOWS: dict[OperationStatus, frozenset[OperationStatus]] = {
 }
 """Which call status may follow which; the three last are final."""
 
+MAY_BE_HAPPENING = (OperationStatus.SENDING, OperationStatus.UNKNOWN, OperationStatus.NEEDS_OPERATOR)
+"""Nobody knows whether the provider did it: nothing that depends on it is decided meanwhile."""
+
 CAPTURE_DELAY = timedelta(minutes=31)
 """Klarna takes no capture in the 30 minutes after the purchase (its order management guide, "Capture a Payment")."""
 
 CLAIMS_MAX = 5
 """A row claimed this often without a settlement is parked (charging rules, section 2, step 2)."""
+
+EXTEND_BEFORE = timedelta(days=3)
+"""How long before the end of an authorization that is still wanted a later end is asked for."""
+
+WITHOUT_A_KEY = "legacy"
+"""The provider generation that knows no idempotency keys: what is sent twice there may be done twice."""
 
 _REPLAYS = (
     timedelta(seconds=5),
@@ -113,6 +122,23 @@ _REPLAYS = (
     timedelta(hours=12),
     timedelta(hours=20),
 )
+_REPLAYS_WITHOUT_A_KEY = (timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6))
+
+MAY_BE_REPEATED = frozenset(
+    {
+        OperationKind.AMEND,
+        OperationKind.SHIP,
+        OperationKind.EXTEND,
+        OperationKind.RELEASE,
+        OperationKind.EMAIL_INVOICE,
+        OperationKind.VOID,
+        OperationKind.REVOKE,
+    }
+)
+"""What may be sent again without a key: done twice, it is as if done once (charging rules, section 3)."""
+
+MAY_BE_REPEATED_WHOLE = frozenset({OperationKind.CAPTURE, OperationKind.REFUND})
+"""The same, where it takes or gives back everything: there is nothing left for a second one to move."""
 
 
 def may_follow(before: OperationStatus, after: OperationStatus) -> bool:
@@ -120,13 +146,30 @@ def may_follow(before: OperationStatus, after: OperationStatus) -> bool:
     return after in FOLLOWS[before]
 
 
-def next_replay_at(first_sent_at: datetime, sends: int) -> datetime | None:
-    """When an unknown outcome is asked about again with the same key, or None once the ladder is used up.
+def next_replay_at(first_sent_at: datetime, sends: int, generation: str = "rest") -> datetime | None:
+    """When an unknown outcome is asked about again, or None once the ladder of that provider generation is used up.
 
-    `sends` counts every send so far, the first included. Steps count from the first send; none lies past 20 h, so
-    that no replay can meet a key that the provider has forgotten after 24 h (charging rules, section 3).
+    `sends` counts every send so far, the first included. Steps count from the first send; with a key none lies past
+    20 h, so that no replay can meet a key that the provider has forgotten after 24 h (charging rules, section 3).
     """
-    return first_sent_at + _REPLAYS[sends - 1] if 1 <= sends <= len(_REPLAYS) else None
+    replays = _REPLAYS_WITHOUT_A_KEY if generation == WITHOUT_A_KEY else _REPLAYS
+    return first_sent_at + replays[sends - 1] if 1 <= sends <= len(replays) else None
+
+
+def may_be_repeated(generation: str, kind: OperationKind, *, is_whole: bool) -> bool:
+    """Whether the same bytes may be sent again to find out what became of them (charging rules, section 3).
+
+    Under a key always. Without one a second purchase, partial capture, partial refund, posted invoice or paid
+    extension might happen on top of the first, so that only looking is left, and then a person.
+    """
+    if generation != WITHOUT_A_KEY or kind in MAY_BE_REPEATED:
+        return True
+    return is_whole and kind in MAY_BE_REPEATED_WHOLE
+
+
+def planned_capture_at(now: datetime, authorized_at: datetime, delay: timedelta = CAPTURE_DELAY) -> datetime:
+    """When a capture asked for at `now` may be sent: never sooner than 31 minutes after its purchase was settled."""
+    return max(now, authorized_at + max(delay, CAPTURE_DELAY))
 
 
 def operation_key(

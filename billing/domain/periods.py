@@ -102,11 +102,16 @@ def stub_of(cycle: BillingCycle) -> tuple[date, date] | None:
 
 def boundary_after(cycle: BillingCycle, at: datetime, zone: str) -> int:
     """The lowest n whose boundary lies strictly after the instant `at`, with local midnights of `zone`."""
-    days = (local_date(at, zone) - cycle.anchor_date).days
-    longest = {Interval.DAY: 1, Interval.WEEK: 7, Interval.MONTH: 31, Interval.YEAR: 366}[cycle.interval] * cycle.count
-    # No cycle is longer than `longest` days, so that the search starts at or before the answer.
-    start = max(0, days // longest - 1)
+    start = max(0, _cycles_elapsed(cycle, local_date(at, zone)) - 1)
     return next(n for n in counting(start) if instant_of(nth_boundary(cycle, n), time.min, zone) > at)
+
+
+def period_containing(cycle: BillingCycle, at: datetime, zone: str) -> tuple[int, Period]:
+    """The period that holds the instant `at`, with its index. Raises `Invalid` for an instant before the anchor."""
+    n = boundary_after(cycle, at, zone) - 1
+    if n < 0:
+        raise Invalid(f"the first period starts on {cycle.anchor_date}, after that instant")
+    return n, nth_period(cycle, n, zone)
 
 
 def period_after_zone_change(cycle: BillingCycle, n: int, starts_at: datetime, zone: str) -> tuple[int, Period]:
@@ -163,6 +168,15 @@ def _boundary(cycle: BillingCycle, n: int) -> date:
     if _day_in_month(cycle, 0) == cycle.anchor_date:
         return _day_in_month(cycle, n * _months(cycle))
     return _day_in_month(cycle, _first_match(cycle) + (n - 1) * _months(cycle))
+
+
+def _cycles_elapsed(cycle: BillingCycle, day: date) -> int:
+    """How many cycles of whole days or of calendar months lie between the anchor and `day`, to at most one too many."""
+    if not _has_months(cycle):
+        width = 7 if cycle.interval is Interval.WEEK else 1
+        return (day - cycle.anchor_date).days // (width * cycle.count)
+    anchor = cycle.anchor_date
+    return ((day.year - anchor.year) * 12 + day.month - anchor.month) // _months(cycle)
 
 
 def _has_months(cycle: BillingCycle) -> bool:

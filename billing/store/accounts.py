@@ -53,6 +53,11 @@ def account_names(session: Session) -> set[str]:
     return set(session.exec(select(ProviderAccount.name)))
 
 
+def minimums(session: Session) -> dict[str, int]:
+    """The least that each account charges, in minor units."""
+    return dict(session.exec(select(ProviderAccount.name, ProviderAccount.minimum_amount)).all())
+
+
 def halt(session: Session, name: str, reason: str, now: datetime) -> bool:
     """Stop an account; True when it was running until now, so that one alarm is raised and not many."""
     table = table_of(ProviderAccount)

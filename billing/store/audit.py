@@ -10,14 +10,15 @@ from billing.store.engine import UtcInstant
 
 
 class Reveal(SQLModel, table=True):
-    """Committed before a token is opened: no row, no token; no claimed operation, no row."""
+    """Committed before a token is opened: no row, no token. Each is for a claimed operation, or for a due look at the
+    token's state (purpose `check`), which changes nothing at the provider."""
 
     __tablename__ = "audit_reveals"
     __table_args__ = (UniqueConstraint("operation_id", "epoch"),)
 
     id: UUID = Field(primary_key=True)
-    operation_id: UUID = Field(foreign_key="operations.id")
-    epoch: int
+    operation_id: UUID | None = Field(default=None, foreign_key="operations.id")
+    epoch: int = 0
     token_id: UUID = Field(foreign_key="tokens.id", index=True)
     purpose: str = Field(max_length=32)
     worker: str = Field(max_length=64)

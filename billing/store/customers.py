@@ -110,5 +110,8 @@ def set_token_status(session: Session, ids: Sequence[UUID], status: TokenStatus)
         )
 
 
-def countries_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:
-    return {row.id: row.country for row in session.exec(select(Customer).where(col(Customer.id).in_(ids)))}
+_CUSTOMERS = select(Customer).where(col(Customer.id).in_(bindparam("ids", expanding=True)))
+
+
+def customers_by_id(session: Session, ids: Sequence[UUID]) -> dict[UUID, Customer]:
+    return {row.id: row for row in session.exec(_CUSTOMERS, params={"ids": list(ids)})}

@@ -17,6 +17,7 @@ from billing.store.engine import UtcInstant, one_of
 
 _RECURRING = "kind = 'recurring'"
 _EXHAUSTS = "exhausts_at IS NOT NULL AND status = 'open'"
+_REMINDS = "remind_at IS NOT NULL AND status = 'open'"
 _RELEASES = "release_at IS NOT NULL"
 
 
@@ -70,6 +71,7 @@ class Invoice(SQLModel, table=True):
             postgresql_where=text(_RECURRING),
         ),
         Index("ix_invoices_exhausts", "exhausts_at", sqlite_where=text(_EXHAUSTS), postgresql_where=text(_EXHAUSTS)),
+        Index("ix_invoices_reminds", "remind_at", sqlite_where=text(_REMINDS), postgresql_where=text(_REMINDS)),
         Index("ix_invoices_release", "release_at", sqlite_where=text(_RELEASES), postgresql_where=text(_RELEASES)),
     )
 
@@ -108,6 +110,8 @@ class Invoice(SQLModel, table=True):
     """Dunning attempts made; moved by trigger `dunning` alone (a new token or a person never costs a step)."""
     first_declined_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     exhausts_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    remind_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """When the customer is asked again for a token that can be charged."""
     held_because: str | None = Field(default=None, max_length=200)
     authorizations_lost: int = 0
     """Authorizations that ended before their capture; the second one goes to a person."""
@@ -293,20 +297,37 @@ def credit_note_lines(session: Session, credit_note_ids: Sequence[UUID]) -> dict
 
 def exhausted(session: Session, now: datetime, limit: int) -> Sequence[tuple[UUID, UUID]]:
     """`(invoice, subscription)` of open invoices whose dunning has run out at or before `now`; nothing is locked."""
-    query = (
-        select(Invoice.id, Invoice.subscription_id)
-        .where(col(Invoice.exhausts_at).is_not(None), col(Invoice.exhausts_at) <= now)
-        .where(Invoice.status == InvoiceStatus.OPEN.value)
-        .order_by(col(Invoice.exhausts_at))
-        .limit(limit)
-    )
-    return session.exec(query).all()
+    return _due(session, col(Invoice.exhausts_at), now, limit)
+
+
+def to_be_reminded(session: Session, now: datetime, limit: int) -> Sequence[tuple[UUID, UUID]]:
+    """`(invoice, subscription)` whose customer is asked for a token at or before `now`; nothing is locked."""
+    return _due(session, col(Invoice.remind_at), now, limit)
 
 
 def exhausted_from() -> Any:
     """As a subquery: the earliest instant at which the dunning of an open invoice has run out."""
-    due = (col(Invoice.exhausts_at).is_not(None), col(Invoice.status) == InvoiceStatus.OPEN.value)
-    at = col(Invoice.exhausts_at)
+    return _due_from(col(Invoice.exhausts_at))
+
+
+def reminded_from() -> Any:
+    """As a subquery: the earliest instant at which a customer is to be asked for a token."""
+    return _due_from(col(Invoice.remind_at))
+
+
+_NOT_PAUSED = text(
+    "NOT EXISTS (SELECT 1 FROM customers c WHERE c.id = invoices.customer_id AND c.dunning_paused_at IS NOT NULL)"
+)
+
+
+def _due(session: Session, at: Any, now: datetime, limit: int) -> Sequence[tuple[UUID, UUID]]:
+    query = select(Invoice.id, Invoice.subscription_id).where(at.is_not(None), at <= now)
+    query = query.where(Invoice.status == InvoiceStatus.OPEN.value, _NOT_PAUSED)
+    return session.exec(query.order_by(at).limit(limit)).all()
+
+
+def _due_from(at: Any) -> Any:
+    due = (at.is_not(None), col(Invoice.status) == InvoiceStatus.OPEN.value, _NOT_PAUSED)
     return select(at).where(*due).order_by(at).limit(1).scalar_subquery()
 
 

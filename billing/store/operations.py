@@ -45,6 +45,10 @@ class Operation(SQLModel, table=True):
         UniqueConstraint("key"),
         CheckConstraint("amount >= 0", name="amount_positive"),
         CheckConstraint("(kind = 'purchase') = (standing IS NOT NULL)", name="purchases_have_a_standing"),
+        CheckConstraint(
+            "(kind = 'revoke') = (invoice_id IS NULL) AND (kind = 'revoke') = (subscription_id IS NULL)",
+            name="only_a_revoke_has_no_invoice",
+        ),
         CheckConstraint("standing <> 'dead' OR dead_because IS NOT NULL", name="death_has_its_proof"),
         CheckConstraint(
             "status NOT IN ('sending', 'unknown') OR (request IS NOT NULL AND key IS NOT NULL AND sent_at IS NOT NULL"
@@ -82,10 +86,11 @@ class Operation(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     kind: str = Field(max_length=16)
     subject: UUID
-    """Invoice of a purchase, credit note of a refund, purchase of a capture, void or email."""
+    """Invoice of a purchase, credit note of a refund, token record of a revoke, else the purchase."""
     n: int
-    invoice_id: UUID = Field(foreign_key="invoices.id")
-    subscription_id: UUID = Field(foreign_key="subscriptions.id")
+    invoice_id: UUID | None = Field(default=None, foreign_key="invoices.id")
+    subscription_id: UUID | None = Field(default=None, foreign_key="subscriptions.id")
+    """Only a call about a token alone has neither."""
     provider_account: str = Field(foreign_key="provider_accounts.name")
     token_id: UUID | None = Field(default=None, foreign_key="tokens.id")
     purchase_id: UUID | None = Field(default=None, foreign_key="operations.id")
@@ -255,6 +260,20 @@ def of_invoices(session: Session, invoice_ids: Sequence[UUID], *, lock: bool = F
     if lock:
         return session.exec(_OF_INVOICES_LOCKED, params={"ids": list(invoice_ids)}, execution_options=_FRESH).all()
     return session.exec(_OF_INVOICES, params={"ids": list(invoice_ids)}).all()
+
+
+def of_subscriptions(session: Session, subscription_ids: Sequence[UUID]) -> Sequence[Operation]:
+    """Every operation of these subscriptions, oldest first; nothing is locked."""
+    query = select(Operation).where(col(Operation.subscription_id).in_(subscription_ids)).order_by(col(Operation.id))
+    return session.exec(query, execution_options=_FRESH).all()
+
+
+def revocations_of(session: Session, token_ids: Sequence[UUID]) -> Sequence[Operation]:
+    """Every revocation of these tokens, oldest first; nothing is locked."""
+    query = select(Operation).where(
+        Operation.kind == OperationKind.REVOKE.value, col(Operation.subject).in_(token_ids)
+    )
+    return session.exec(query.order_by(col(Operation.id)), execution_options=_FRESH).all()
 
 
 def planned_from() -> Any:

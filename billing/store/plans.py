@@ -11,7 +11,7 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.domain.dunning import LADDER, TERMINAL_DAY
 from billing.domain.periods import Interval
-from billing.domain.pricing import CreditRule, PriceItem, Recognize
+from billing.domain.pricing import CreditRule, Offer, Phase, PriceItem, Recognize
 from billing.store.engine import JSONX, UtcInstant, one_of
 
 
@@ -211,6 +211,8 @@ def items_of(session: Session, price_ids: Sequence[UUID]) -> dict[UUID, tuple[Pr
                 row.tax_rate,
                 CreditRule(row.credit_rule),
                 Recognize(row.recognize),
+                row.tax_code,
+                row.once,
             )
         )
     return {price_id: tuple(items) for price_id, items in found.items()}
@@ -224,5 +226,18 @@ def prices_of(session: Session, plan_id: UUID) -> Sequence[Price]:
     return session.exec(select(Price).where(Price.plan_id == plan_id).order_by(col(Price.id))).all()
 
 
-def currencies_of(session: Session, price_ids: Sequence[UUID]) -> dict[UUID, str]:
-    return {row.id: row.currency for row in session.exec(select(Price).where(col(Price.id).in_(price_ids)))}
+_PRICES = select(Price).where(col(Price.id).in_(bindparam("ids", expanding=True)))
+
+
+def offers_of(session: Session, price_ids: Sequence[UUID]) -> dict[UUID, Offer]:
+    """What each price offers: its lines, how its tax is stated, its introductory phases."""
+    items = items_of(session, price_ids)
+    return {
+        row.id: offer_of(row, items.get(row.id, ())) for row in session.exec(_PRICES, params={"ids": list(price_ids)})
+    }
+
+
+def offer_of(price: Price, items: tuple[PriceItem, ...]) -> Offer:
+    """A price as the domain reads it."""
+    phases = tuple(Phase(phase["cycles"], phase["unit_amounts"]) for phase in price.phases)
+    return Offer(price.currency, items, price.tax_included, phases)

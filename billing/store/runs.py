@@ -10,6 +10,7 @@ from sqlmodel import Field, Session, SQLModel
 from billing.store.engine import UtcInstant
 from billing.store.invoices import exhausted_from
 from billing.store.operations import asked_from, leased_until, planned_from
+from billing.store.releases import release_from
 from billing.store.subscriptions import period_from
 
 
@@ -35,14 +36,15 @@ class Due:
     planned: datetime | None
     asked: datetime | None
     leased: datetime | None
+    released: datetime | None
 
     def first(self) -> datetime | None:
         """The earliest of all."""
-        found = (self.period, self.exhausted, self.planned, self.asked, self.leased)
+        found = (self.period, self.exhausted, self.planned, self.asked, self.leased, self.released)
         return min((at for at in found if at is not None), default=None)
 
 
-_EARLIEST = select(period_from(), exhausted_from(), planned_from(), asked_from(), leased_until())
+_EARLIEST = select(period_from(), exhausted_from(), planned_from(), asked_from(), leased_until(), release_from())
 
 
 def due_from(session: Session) -> Due:

@@ -63,9 +63,11 @@ class Subscription(SQLModel, table=True):
     starts_at: datetime = Field(sa_type=UtcInstant)
     trial_days: int = 0
     token_check_at: datetime | None = Field(default=None, sa_type=UtcInstant)
-    """When the provider is asked for the state of its token next: three days before a charge, an hour before a trial ends."""
+    """When its token is read at the provider next: three days before a charge, an hour before a trial ends."""
     quantities: dict[str, int] = Field(default_factory=dict, sa_type=JSONX)
     """Units by article number where they differ from the price's own."""
+    is_set_up: bool = False
+    """Whether items that are charged once were charged."""
     cycles_done: int = 0
     """Paid cycles that were opened: what phases, discounts and terms count."""
     term_cycles: int | None = None
@@ -86,8 +88,10 @@ class Subscription(SQLModel, table=True):
     frozen_of_days: int | None = None
     gate_expires_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     """When a start that waits for its first payment is given up."""
-    catch_up: str | None = Field(default=None, max_length=16)
-    """What a person chose for periods that are late: bill_each or bill_current, until it is caught up."""
+    catch_up: dict[str, Any] | None = Field(default=None, sa_type=JSONX)
+    """What was decided about periods that are late, by whom and why: `{"policy", "by", "reason"}`, until caught up."""
+    not_before: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """The renewal loop leaves it alone until then: late periods are billed one per run."""
     access: str = Field(default="full", max_length=8)
     grace_ends_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     cancel_at: datetime | None = Field(default=None, sa_type=UtcInstant)
@@ -114,7 +118,9 @@ def _reschedule(_mapper: object, _connection: object, subscription: Subscription
         subscription.grace_ends_at,
     )
     ended = subscription.status == SubscriptionStatus.ENDED
-    subscription.due_at = None if ended else min((at for at in instants if at is not None), default=None)
+    first = None if ended else min((at for at in instants if at is not None), default=None)
+    later = subscription.not_before
+    subscription.due_at = max(first, later) if first is not None and later is not None else first
 
 
 def _is_due(now: datetime) -> tuple[Any, ...]:
@@ -156,6 +162,38 @@ def lock_shared(session: Session, ids: Sequence[UUID]) -> None:
     """Hold these subscriptions as they are until commit, beside other readers (PostgreSQL; SQLite has one writer)."""
     query = select(Subscription.id).where(col(Subscription.id).in_(set(ids))).order_by(col(Subscription.id))
     session.exec(query.with_for_update(read=True)).all()
+
+
+def claim_token_checks(
+    session: Session, now: datetime, accounts: Sequence[str], limit: int
+) -> Sequence[Subscription]:
+    """Lock subscriptions of `accounts` whose token is to be read at or before `now`; rows locked elsewhere are left."""
+    query = (
+        select(Subscription)
+        .where(col(Subscription.token_check_at).is_not(None), col(Subscription.token_check_at) <= now)
+        .where(col(Subscription.provider_account).in_(accounts))
+        .order_by(col(Subscription.token_check_at), col(Subscription.id))
+        .limit(limit)
+    )
+    return session.exec(query.with_for_update(skip_locked=True)).all()
+
+
+def token_check_from() -> Any:
+    """As a subquery: the earliest instant at which a token is to be read at its provider."""
+    at = col(Subscription.token_check_at)
+    return select(at).where(at.is_not(None)).order_by(at).limit(1).scalar_subquery()
+
+
+def charged_through(session: Session, token_id: UUID) -> Sequence[UUID]:
+    """The subscriptions that name this token, ended ones too."""
+    query = select(Subscription.id).where(Subscription.token_id == token_id).order_by(col(Subscription.id))
+    return session.exec(query).all()
+
+
+def of_customer(session: Session, customer_id: UUID) -> Sequence[UUID]:
+    """Every subscription of a customer, ended ones too."""
+    query = select(Subscription.id).where(Subscription.customer_id == customer_id).order_by(col(Subscription.id))
+    return session.exec(query).all()
 
 
 def period_from() -> Any:

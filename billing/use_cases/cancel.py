@@ -14,9 +14,8 @@ from sqlmodel import Session
 
 from billing.domain.credits import CreditDraft, credit_unused
 from billing.domain.errors import Conflict, Invalid, NotFound
-from billing.domain.invoicing import InvoiceStatus, next_invoice_status
-from billing.domain.ledger import Posting, postings_for_void
-from billing.domain.operations import Authorization, OperationKind, OperationStatus, Standing, Trigger
+from billing.domain.invoicing import InvoiceStatus
+from billing.domain.operations import OperationKind, OperationStatus, Trigger
 from billing.domain.periods import local_date
 from billing.domain.subscriptions import SubscriptionEvent, SubscriptionStatus, next_status
 from billing.ports import Ids
@@ -26,12 +25,12 @@ from billing.store import subscriptions as subscription_store
 from billing.store.batch import Batch
 from billing.store.engine import Database
 from billing.store.invoices import Invoice
-from billing.store.ledger import entries_of
-from billing.store.operations import Operation, drop
+from billing.store.operations import Operation
 from billing.store.periods import PeriodRow, latest_period
 from billing.store.subscriptions import Subscription
 from billing.use_cases.crediting import billed_lines, grant_credit, the_capture
 from billing.use_cases.recording import Record, nothing
+from billing.use_cases.voiding import void
 
 
 class CancelAt(StrEnum):
@@ -203,7 +202,8 @@ def _end_now(
 ) -> Cancellation:
     subscription = case.subscription
     for invoice in case.unpaid:
-        _void(session, batch, subscription, invoice, [op for op in case.operations if op.invoice_id == invoice.id])
+        own = [op for op in case.operations if op.invoice_id == invoice.id]
+        void(session, batch, subscription, invoice, own, "the subscription was canceled")
     subscription.status = next_status(SubscriptionStatus(subscription.status), SubscriptionEvent.CANCEL_NOW).value
     subscription.cancel_at = subscription.ended_at = batch.now
     subscription.end_reason, subscription.next_period_at = "canceled", None
@@ -232,42 +232,3 @@ def _close_period(period: PeriodRow, now: datetime) -> None:
     period.ends_at = max(now, period.starts_at)
     period.end_date = max(local_date(now, period.zone), period.start_date)
     period.reason = "canceled"
-
-
-def _void(
-    session: Session, batch: Batch, subscription: Subscription, invoice: Invoice, operations: Sequence[Operation]
-) -> None:
-    """An unpaid invoice of an ended subscription is void: planned work is dropped, what is authorized given back."""
-    for operation in operations:
-        if operation.status == OperationStatus.PLANNED:
-            drop(operation, "the subscription was canceled", batch.now)
-        elif _holds_money(operation):
-            _give_back(batch, invoice, operation, operations)
-    invoice.status = next_invoice_status(InvoiceStatus(invoice.status), InvoiceStatus.VOID).value
-    invoice.closed_at, invoice.exhausts_at = batch.now, None
-    if invoice.number is not None:
-        opening = [Posting(e.account, e.amount, e.detail) for e in entries_of(session, invoice.id, "opening")]
-        batch.post("void", invoice, postings_for_void(opening))
-    batch.event(subscription, "invoice.voided", invoice=invoice.id.hex, total=invoice.total)
-
-
-def _holds_money(operation: Operation) -> bool:
-    return (
-        operation.kind == OperationKind.PURCHASE
-        and operation.standing == Standing.LIVE
-        and operation.authorization in (Authorization.AUTHORIZED, Authorization.PENDING_REVIEW)
-    )
-
-
-def _give_back(batch: Batch, invoice: Invoice, purchase: Operation, operations: Sequence[Operation]) -> None:
-    n = 1 + max((op.n for op in operations if op.kind == OperationKind.VOID and op.subject == purchase.id), default=0)
-    batch.plan(
-        OperationKind.VOID,
-        invoice,
-        subject=purchase.id,
-        n=n,
-        amount=purchase.amount,
-        trigger=Trigger.CANCEL,
-        due_at=batch.now,
-        purchase=purchase.id,
-    )

@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from billing.domain.invoicing import InvoiceStatus, next_invoice_status
 from billing.domain.ledger import postings_for_write_off
-from billing.domain.operations import OperationKind, OperationStatus, Standing
+from billing.domain.operations import MAY_BE_HAPPENING, OperationKind, OperationStatus, Standing
 from billing.domain.subscriptions import SubscriptionEvent, SubscriptionStatus, next_status
 from billing.ports import Ids
 from billing.store import invoices as invoice_store
@@ -24,8 +24,6 @@ from billing.use_cases.halving import in_halves
 
 LOOK_AGAIN = timedelta(days=1)
 LOOK_AGAIN_SOON = timedelta(hours=1)
-
-_MAY_BE_HAPPENING = (OperationStatus.SENDING, OperationStatus.UNKNOWN, OperationStatus.NEEDS_OPERATOR)
 
 
 def exhaust(database: Database, ids: Ids, now: datetime) -> int:
@@ -93,7 +91,7 @@ def _still_open(operation: Operation) -> bool:
     if operation.kind != OperationKind.PURCHASE:
         return False
     authorized = operation.status == OperationStatus.SUCCEEDED and operation.standing == Standing.LIVE
-    return authorized or operation.status in _MAY_BE_HAPPENING
+    return authorized or operation.status in MAY_BE_HAPPENING
 
 
 def _close_subscription(batch: Batch, subscription: Subscription, plan: Plan) -> None:

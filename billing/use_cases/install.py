@@ -1,6 +1,7 @@
 """Install: what a database needs once, before anything can be charged on it, and what is checked at every start."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -37,8 +38,18 @@ def is_installed(database: Database) -> bool:
         return installation(session) is not None
 
 
-def admit(database: Database, keyring: Keyring, accounts: Mapping[str, str], zone: str) -> UUID:
-    """Check that this key opens this database, write down accounts (name -> generation) and the seller's zone.
+@dataclass(frozen=True, slots=True)
+class AccountTerms:
+    """What is configured about a provider account; `minimum_amount` in minor units, no currencies means all."""
+
+    generation: str = "rest"
+    currencies: tuple[str, ...] = ()
+    minimum_amount: int = 0
+    token_covers_any_interval: bool = False
+
+
+def admit(database: Database, keyring: Keyring, accounts: Mapping[str, AccountTerms], zone: str) -> UUID:
+    """Check that this key opens this database, write down the accounts by name and the seller's zone.
 
     Returns the root of the idempotency keys. Raises `NotReady` for a database that was never tied to a key, or to
     another one; nothing is written then.
@@ -58,8 +69,10 @@ def admit(database: Database, keyring: Keyring, accounts: Mapping[str, str], zon
         return known.namespace
 
 
-def _write_accounts(session: Session, accounts: Mapping[str, str]) -> None:
-    known = {row.name for row in session.exec(select(ProviderAccount))}
-    for name, generation in accounts.items():
-        if name not in known:
-            session.add(ProviderAccount(name=name, generation=generation))
+def _write_accounts(session: Session, accounts: Mapping[str, AccountTerms]) -> None:
+    known = {row.name: row for row in session.exec(select(ProviderAccount))}
+    for name, terms in accounts.items():
+        row = known.get(name) or ProviderAccount(name=name, generation=terms.generation)
+        row.currencies, row.minimum_amount = list(terms.currencies), terms.minimum_amount
+        row.token_covers_any_interval = terms.token_covers_any_interval
+        session.add(row)

@@ -109,6 +109,8 @@ def _draft(
         next_period_at=start if start > now else instant_of(anchor, time.min, customer.zone),
         starts_at=start,
         trial_days=plan.trial_days,
+        term_cycles=plan.term_cycles,
+        notice_days=plan.notice_days,
         created_at=now,
     )
 

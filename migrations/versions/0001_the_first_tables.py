@@ -55,6 +55,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("only_one", name=op.f("uq_installation_only_one")),
     )
     op.create_table(
+        "ledger_blocks",
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("transactions", sa.Integer(), nullable=False),
+        sa.Column("previous_sha256", sa.String(length=64), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("last_id", sa.Uuid(), nullable=False),
+        sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "(seq = 1) = (previous_sha256 = '0000000000000000000000000000000000000000000000000000000000000000')",
+            name=op.f("ck_ledger_blocks_only_the_first_has_none_before"),
+        ),
+        sa.CheckConstraint("seq >= 1 AND transactions >= 1", name=op.f("ck_ledger_blocks_counts_from_one")),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_ledger_blocks")),
+        sa.UniqueConstraint("previous_sha256", name=op.f("uq_ledger_blocks_previous_sha256")),
+    )
+    op.create_table(
         "plans",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("reference", sa.String(length=200), nullable=False),
@@ -179,6 +195,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("customer_id", "currency", name=op.f("pk_customer_balances")),
     )
     op.create_table(
+        "payouts",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("provider_account", sa.String(), nullable=False),
+        sa.Column("reference", sa.String(length=200), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("paid_on", sa.Date(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("fees", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["provider_account"], ["provider_accounts.name"], name=op.f("fk_payouts_provider_account")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payouts")),
+        sa.UniqueConstraint("provider_account", "reference", name=op.f("uq_payouts_provider_account_reference")),
+    )
+    op.create_table(
         "prices",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("plan_id", sa.Uuid(), nullable=False),
@@ -294,6 +327,7 @@ def upgrade() -> None:
         sa.Column("trial_days", sa.Integer(), nullable=False),
         sa.Column("token_check_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("quantities", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("is_set_up", sa.Boolean(), nullable=False),
         sa.Column("cycles_done", sa.Integer(), nullable=False),
         sa.Column("term_cycles", sa.Integer(), nullable=True),
         sa.Column("minimum_ends_at", sa.DateTime(timezone=True), nullable=True),
@@ -308,7 +342,8 @@ def upgrade() -> None:
         sa.Column("frozen_days", sa.Integer(), nullable=True),
         sa.Column("frozen_of_days", sa.Integer(), nullable=True),
         sa.Column("gate_expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("catch_up", sa.String(length=16), nullable=True),
+        sa.Column("catch_up", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
         sa.Column("access", sa.String(length=8), nullable=False),
         sa.Column("grace_ends_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("cancel_at", sa.DateTime(timezone=True), nullable=True),
@@ -465,6 +500,7 @@ def upgrade() -> None:
         sa.Column("dunning_step", sa.Integer(), nullable=False),
         sa.Column("first_declined_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("exhausts_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("remind_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("held_because", sa.String(length=200), nullable=True),
         sa.Column("authorizations_lost", sa.Integer(), nullable=False),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
@@ -527,6 +563,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("release_at IS NOT NULL"),
             postgresql_where=sa.text("release_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_invoices_reminds",
+            ["remind_at"],
+            unique=False,
+            sqlite_where=sa.text("remind_at IS NOT NULL AND status = 'open'"),
+            postgresql_where=sa.text("remind_at IS NOT NULL AND status = 'open'"),
         )
         batch_op.create_index(batch_op.f("ix_invoices_subscription_id"), ["subscription_id"], unique=False)
 
@@ -651,8 +694,8 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("subject", sa.Uuid(), nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
-        sa.Column("invoice_id", sa.Uuid(), nullable=False),
-        sa.Column("subscription_id", sa.Uuid(), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=True),
+        sa.Column("subscription_id", sa.Uuid(), nullable=True),
         sa.Column("provider_account", sa.String(), nullable=False),
         sa.Column("token_id", sa.Uuid(), nullable=True),
         sa.Column("purchase_id", sa.Uuid(), nullable=True),
@@ -693,6 +736,10 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "(kind = 'purchase') = (standing IS NOT NULL)", name=op.f("ck_operations_purchases_have_a_standing")
+        ),
+        sa.CheckConstraint(
+            "(kind = 'revoke') = (invoice_id IS NULL) AND (kind = 'revoke') = (subscription_id IS NULL)",
+            name=op.f("ck_operations_only_a_revoke_has_no_invoice"),
         ),
         sa.CheckConstraint(
             "standing <> 'dead' OR dead_because IS NOT NULL", name=op.f("ck_operations_death_has_its_proof")
@@ -794,7 +841,7 @@ def upgrade() -> None:
     op.create_table(
         "audit_reveals",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("operation_id", sa.Uuid(), nullable=False),
+        sa.Column("operation_id", sa.Uuid(), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("token_id", sa.Uuid(), nullable=False),
         sa.Column("purpose", sa.String(length=32), nullable=False),
@@ -857,16 +904,19 @@ def upgrade() -> None:
         "ledger_transactions",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(length=24), nullable=False),
-        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=True),
         sa.Column("operation_id", sa.Uuid(), nullable=True),
         sa.Column("credit_note_id", sa.Uuid(), nullable=True),
+        sa.Column("payout_id", sa.Uuid(), nullable=True),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("booked_on", sa.Date(), nullable=True),
         sa.ForeignKeyConstraint(
             ["credit_note_id"], ["credit_notes.id"], name=op.f("fk_ledger_transactions_credit_note_id")
         ),
         sa.ForeignKeyConstraint(["invoice_id"], ["invoices.id"], name=op.f("fk_ledger_transactions_invoice_id")),
         sa.ForeignKeyConstraint(["operation_id"], ["operations.id"], name=op.f("fk_ledger_transactions_operation_id")),
+        sa.ForeignKeyConstraint(["payout_id"], ["payouts.id"], name=op.f("fk_ledger_transactions_payout_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_transactions")),
     )
     with op.batch_alter_table("ledger_transactions", schema=None) as batch_op:
@@ -892,6 +942,44 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("observations", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_observations_operation_id"), ["operation_id"], unique=False)
+
+    op.create_table(
+        "payout_lines",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("payout_id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("provider_id", sa.String(length=255), nullable=True),
+        sa.Column("reference", sa.String(length=255), nullable=True),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("fee", sa.BigInteger(), nullable=False),
+        sa.Column("match", sa.String(length=16), nullable=False),
+        sa.Column("operation_id", sa.Uuid(), nullable=True),
+        sa.CheckConstraint(
+            "match <> 'matched' OR operation_id IS NOT NULL", name=op.f("ck_payout_lines_a_match_has_its_operation")
+        ),
+        sa.CheckConstraint(
+            "\"kind\" IN ('capture', 'refund', 'fee', 'fee_credit', 'debit', 'credit')",
+            name=op.f("ck_payout_lines_kind_known"),
+        ),
+        sa.CheckConstraint(
+            "\"match\" IN ('matched', 'not_needed', 'not_found', 'wrong_amount', 'wrong_currency', 'double')",
+            name=op.f("ck_payout_lines_match_known"),
+        ),
+        sa.CheckConstraint("amount >= 0 AND fee >= 0", name=op.f("ck_payout_lines_amounts_not_negative")),
+        sa.ForeignKeyConstraint(["operation_id"], ["operations.id"], name=op.f("fk_payout_lines_operation_id")),
+        sa.ForeignKeyConstraint(["payout_id"], ["payouts.id"], name=op.f("fk_payout_lines_payout_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payout_lines")),
+        sa.UniqueConstraint("payout_id", "position", name=op.f("uq_payout_lines_payout_id_position")),
+    )
+    with op.batch_alter_table("payout_lines", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_payout_lines_once",
+            ["operation_id"],
+            unique=True,
+            sqlite_where=sa.text("match = 'matched'"),
+            postgresql_where=sa.text("match = 'matched'"),
+        )
 
     op.create_table(
         "pending_lines",
@@ -937,13 +1025,26 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "ledger_block_members",
+        sa.Column("transaction_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["seq"], ["ledger_blocks.seq"], name=op.f("fk_ledger_block_members_seq")),
+        sa.ForeignKeyConstraint(
+            ["transaction_id"], ["ledger_transactions.id"], name=op.f("fk_ledger_block_members_transaction_id")
+        ),
+        sa.PrimaryKeyConstraint("transaction_id", name=op.f("pk_ledger_block_members")),
+    )
+    with op.batch_alter_table("ledger_block_members", schema=None) as batch_op:
+        batch_op.create_index("ix_ledger_block_members_block", ["seq"], unique=False)
+
+    op.create_table(
         "ledger_entries",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("transaction_id", sa.Uuid(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("account", sa.String(length=32), nullable=False),
         sa.Column("detail", sa.String(length=64), nullable=False),
-        sa.Column("amount", sa.Integer(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.CheckConstraint(
             "\"account\" IN ('receivable', 'provider_clearing', 'provider_fees', 'bank', 'deferred_revenue', 'revenue', 'vat_payable', 'customer_balance', 'refund_payable', 'bad_debt', 'disputes', 'rounding')",
@@ -960,6 +1061,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("ledger_entries")
+    with op.batch_alter_table("ledger_block_members", schema=None) as batch_op:
+        batch_op.drop_index("ix_ledger_block_members_block")
+
+    op.drop_table("ledger_block_members")
     with op.batch_alter_table("pending_lines", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_pending_lines_waiting",
@@ -968,6 +1073,14 @@ def downgrade() -> None:
         )
 
     op.drop_table("pending_lines")
+    with op.batch_alter_table("payout_lines", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_payout_lines_once",
+            sqlite_where=sa.text("match = 'matched'"),
+            postgresql_where=sa.text("match = 'matched'"),
+        )
+
+    op.drop_table("payout_lines")
     with op.batch_alter_table("observations", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_observations_operation_id"))
 
@@ -1039,6 +1152,11 @@ def downgrade() -> None:
     with op.batch_alter_table("invoices", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_invoices_subscription_id"))
         batch_op.drop_index(
+            "ix_invoices_reminds",
+            sqlite_where=sa.text("remind_at IS NOT NULL AND status = 'open'"),
+            postgresql_where=sa.text("remind_at IS NOT NULL AND status = 'open'"),
+        )
+        batch_op.drop_index(
             "ix_invoices_release",
             sqlite_where=sa.text("release_at IS NOT NULL"),
             postgresql_where=sa.text("release_at IS NOT NULL"),
@@ -1092,11 +1210,13 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_prices_plan_id"))
 
     op.drop_table("prices")
+    op.drop_table("payouts")
     op.drop_table("customer_balances")
     op.drop_table("series")
     op.drop_table("runs")
     op.drop_table("provider_accounts")
     op.drop_table("plans")
+    op.drop_table("ledger_blocks")
     op.drop_table("installation")
     op.drop_table("customers")
     op.drop_table("api_keys")

@@ -96,7 +96,7 @@ def test_cancel_at_period_end_lets_the_period_run_and_opens_no_other(shop: Shop)
 def test_a_cancel_before_the_gate_means_no_purchase(shop: Shop) -> None:
     made = shop.subscription()
 
-    renew(shop.database, shop.ids, shop.clock.now(), nothing)
+    renew(shop.database, shop.ids, shop.clock.now(), nothing, shop.seller)
     cancel(shop.database, shop.ids, shop.clock.now(), made.id, REFUND_ALL)
     shop.tick()
     assert not shop.gateway.calls

@@ -29,7 +29,7 @@ def change(shop: Shop, model: type, **values: object) -> None:
 
 def plan_a_purchase(shop: Shop) -> Subscription:
     made = shop.subscription()
-    renew(shop.database, shop.ids, shop.clock.now(), nothing)
+    renew(shop.database, shop.ids, shop.clock.now(), nothing, shop.seller)
     return made
 
 

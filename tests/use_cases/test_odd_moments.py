@@ -175,11 +175,11 @@ def test_a_waiting_invoice_of_an_unpaid_subscription_is_collected_with_a_new_tok
 def test_an_answer_after_the_end_closes_the_invoice(shop: Shop, then: Declined | None) -> None:
     shop.gateway.answer(PURCHASE, TakenButLost(then))
     made = shop.subscription(price_id=shop.price(interval=Interval.DAY))
-    renew(shop.database, shop.ids, shop.clock.now(), nothing)
+    renew(shop.database, shop.ids, shop.clock.now(), nothing, shop.seller)
     operate(shop.sending)
     cancel(shop.database, shop.ids, shop.clock.now(), made.id, CancelRequest(CancelAt.PERIOD_END))
     shop.clock.set(subscription(shop, made.id).cancel_at)
-    renew(shop.database, shop.ids, shop.clock.now(), nothing)
+    renew(shop.database, shop.ids, shop.clock.now(), nothing, shop.seller)
     shop.tick()
     through(shop, datetime(2028, 2, 3, tzinfo=UTC))
     assert invoices(shop)[0].status == "uncollectible"
@@ -214,7 +214,7 @@ def test_nothing_is_sent_whose_token_was_not_opened(shop: Shop) -> None:
     token, price = shop.token(customer), shop.price()
     for _ in range(2):
         subscribe(shop.database, shop.ids, shop.clock.now(), NewSubscription(customer, price, token, None))
-    renew(shop.database, shop.ids, shop.clock.now(), nothing)
+    renew(shop.database, shop.ids, shop.clock.now(), nothing, shop.seller)
     change(shop, StoredToken, status="suspended")
     first = operations(shop)[0]
     with shop.database.tx() as session:
@@ -270,7 +270,7 @@ def test_a_second_order_for_one_purchase_stops_the_account(shop: Shop) -> None:
 
 def test_a_worker_leaves_accounts_alone_that_it_does_not_know(shop: Shop) -> None:
     shop.subscription()
-    renew(shop.database, shop.ids, shop.clock.now(), nothing)
+    renew(shop.database, shop.ids, shop.clock.now(), nothing, shop.seller)
     known = shop.sending
     blind = Sending(known.database, {}, known.keyring, known.ids, known.clock, known.namespace, "w", nothing)
     for _ in range(8):
@@ -302,7 +302,7 @@ def test_a_void_during_a_review_poll_leaves_no_lease(shop: Shop) -> None:
 def test_rows_behind_slow_windows_are_sent_in_the_same_pass(shop: Shop) -> None:
     for _ in range(4):
         shop.subscription()
-    renew(shop.database, shop.ids, shop.clock.now(), nothing)
+    renew(shop.database, shop.ids, shop.clock.now(), nothing, shop.seller)
     send = shop.gateway.send
 
     def slow(calls):

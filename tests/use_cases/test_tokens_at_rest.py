@@ -10,7 +10,7 @@ from billing.domain.errors import AlreadyExists, Invalid, NotReady
 from billing.domain.tokens import Token
 from billing.store.audit import Reveal
 from billing.store.customers import StoredToken
-from billing.use_cases.install import admit, install
+from billing.use_cases.install import AccountTerms, admit, install
 from billing.use_cases.save_token import save_token
 from billing.vault.keyring import Keyring
 
@@ -70,7 +70,7 @@ def test_an_impossible_token_is_refused(shop: Shop, bad: str) -> None:
 def test_another_key_is_refused_at_start_and_writes_nothing(shop: Shop) -> None:
     keyring = Keyring(LocalKeys(new_keys(shop.ids.secret), shop.ids.secret), shop.ids.secret)
     with pytest.raises(NotReady, match="canary"):
-        admit(shop.database, keyring, {"new": "rest"}, "UTC")
+        admit(shop.database, keyring, {"new": AccountTerms()}, "UTC")
     with pytest.raises(NotReady, match="canary"):
         install(shop.database, keyring, shop.ids, shop.clock.now())
     with shop.database.tx() as session:

@@ -1,0 +1,81 @@
+"""Voiding an unpaid invoice: planned work is dropped, what is authorized is given back, its books are reversed.
+
+Shared by the verbs that end a subscription or take an invoice back, in their transaction.
+"""
+
+from collections.abc import Sequence
+
+from sqlmodel import Session
+
+from billing.domain.invoicing import InvoiceStatus, next_invoice_status
+from billing.domain.ledger import Posting, postings_for_void
+from billing.domain.operations import Authorization, OperationKind, OperationStatus, Standing, Trigger
+from billing.store.balances import BalanceEntry, locked_balance
+from billing.store.batch import Batch
+from billing.store.invoices import Invoice
+from billing.store.ledger import entries_of
+from billing.store.operations import Operation, drop
+from billing.store.subscriptions import Subscription
+
+
+def void(
+    session: Session,
+    batch: Batch,
+    subscription: Subscription,
+    invoice: Invoice,
+    operations: Sequence[Operation],
+    reason: str,
+) -> None:
+    """Make an unpaid invoice void; `operations` are all of its own. The caller holds everything locked."""
+    for operation in operations:
+        if operation.status == OperationStatus.PLANNED:
+            drop(operation, reason, batch.now)
+        elif _holds_money(operation):
+            _give_back(batch, invoice, operation, operations)
+    invoice.status = next_invoice_status(InvoiceStatus(invoice.status), InvoiceStatus.VOID).value
+    invoice.closed_at, invoice.exhausts_at, invoice.release_at = batch.now, None, None
+    if invoice.number is not None:
+        for kind in ("opening", "balance"):
+            booked = [Posting(e.account, e.amount, e.detail) for e in entries_of(session, invoice.id, kind)]
+            batch.post("void", invoice, postings_for_void(booked))
+    if invoice.balance_used:
+        _return_balance(session, batch, invoice)
+    batch.event(subscription, "invoice.voided", invoice=invoice.id.hex, total=invoice.total)
+
+
+def _holds_money(operation: Operation) -> bool:
+    return (
+        operation.kind == OperationKind.PURCHASE
+        and operation.standing == Standing.LIVE
+        and operation.authorization in (Authorization.AUTHORIZED, Authorization.PENDING_REVIEW)
+    )
+
+
+def _give_back(batch: Batch, invoice: Invoice, purchase: Operation, operations: Sequence[Operation]) -> None:
+    n = 1 + max((op.n for op in operations if op.kind == OperationKind.VOID and op.subject == purchase.id), default=0)
+    batch.plan(
+        OperationKind.VOID,
+        invoice,
+        subject=purchase.id,
+        n=n,
+        amount=purchase.amount,
+        trigger=Trigger.CANCEL,
+        due_at=batch.now,
+        purchase=purchase.id,
+    )
+
+
+def _return_balance(session: Session, batch: Batch, invoice: Invoice) -> None:
+    """What the customer's balance paid of it is theirs again."""
+    locked_balance(session, invoice.customer_id, invoice.currency).amount += invoice.balance_used
+    batch.add(
+        BalanceEntry,
+        customer_id=invoice.customer_id,
+        currency=invoice.currency,
+        amount=invoice.balance_used,
+        reason="the invoice that it paid is void",
+        invoice_id=invoice.id,
+        credit_note_id=None,
+        created_at=batch.now,
+    )
+    invoice.balance_used = 0
