@@ -9,12 +9,23 @@ from litestar.di import Provide
 from litestar.types import Message, Scope
 
 from api.admin.accounts import Accounts
+from api.admin.credit_notes import CreditNotes
+from api.admin.disputes import Disputes
+from api.admin.dunning import Dunning
+from api.admin.invoice_states import InvoiceStates
+from api.admin.payments import Payments
+from api.admin.payouts import Payouts
 from api.admin.refunds import Refunds
+from api.admin.reports import Reports
 from api.auth import guard
+from api.balances import BalanceChanges, Balances
 from api.bodies import BodyPlugin, StrictRequest
 from api.cancellations import Cancellations
+from api.captures import Captures
 from api.customers import Customers
+from api.dispatches import Dispatches
 from api.documentation import ASSETS, BEARER, assets, finish, openapi_config, openapi_document
+from api.erasures import Erasures
 from api.errors import handlers
 from api.health import health
 from api.idempotency import writing
@@ -50,13 +61,37 @@ def create_app(wiring: Wiring, loops: Loops, *, threads: int = THREADS) -> Lites
         set_asyncio_executor(ThreadPoolExecutor(threads, "web"))
     merchant = Router(
         "/v1",
-        route_handlers=[Plans, Prices, Customers, Tokens, Subscriptions, Cancellations, Invoices, Operations],
+        route_handlers=[
+            Plans,
+            Prices,
+            Customers,
+            Tokens,
+            Subscriptions,
+            Cancellations,
+            Invoices,
+            Operations,
+            Captures,
+            Dispatches,
+            Erasures,
+            Balances,
+        ],
         guards=[guard(wiring.database, Role.MERCHANT, Role.ADMIN)],
         security=[{BEARER: []}],
     )
     admin = Router(
         "/admin/v1",
-        route_handlers=[Accounts, Refunds],
+        route_handlers=[
+            Accounts,
+            Dunning,
+            Payouts,
+            Refunds,
+            Reports,
+            BalanceChanges,
+            CreditNotes,
+            Disputes,
+            InvoiceStates,
+            Payments,
+        ],
         guards=[guard(wiring.database, Role.ADMIN)],
         security=[{BEARER: []}],
         tags=["Administration"],

@@ -32,7 +32,7 @@ class UnshippedIn(In):
     quantity: Annotated[Whole, Field(ge=1, le=1_000_000)]
 
 
-def _each_article_once(units: tuple[UnshippedIn, ...]) -> tuple[UnshippedIn, ...]:
+def each_article_once(units: tuple[UnshippedIn, ...]) -> tuple[UnshippedIn, ...]:
     if len({unit.article_number for unit in units}) != len(units):
         raise PydanticCustomError(SAID, "an article stands twice")
     return units
@@ -47,7 +47,7 @@ class CancelIn(In):
     credit: Annotated[CreditPolicy, Field(description="Whether the unused days are paid back.")] = CreditPolicy.NONE
     unshipped: Annotated[
         tuple[UnshippedIn, ...],
-        AfterValidator(_each_article_once),
+        AfterValidator(each_article_once),
         Field(max_length=100, description="Articles that are credited by units."),
     ] = ()
     note: Note | None = None

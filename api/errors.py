@@ -16,7 +16,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 from pydantic import BaseModel, Field
 
-from billing.domain.errors import BillingError, Conflict, Invalid, NotFound, NotReady, VaultError
+from billing.domain.errors import BadRows, BillingError, Conflict, Invalid, NotFound, NotReady, VaultError
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,9 @@ def problem(status: int, code: str, detail: str, faults: Sequence[Fault] = ()) -
 
 def refusal(error: BillingError) -> tuple[int, bytes]:
     """Status and problem document of an error of ours."""
-    faults = [Fault(where=error.where, message=error.message)] if error.where else ()
+    faults = [Fault(where=error.where, message=error.message)] if error.where else []
+    if isinstance(error, BadRows):
+        faults = [Fault(where=where, message=message) for where, message in error.faults]
     return status_of(error), problem(status_of(error), error.code, error.message, faults)
 
 

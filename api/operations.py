@@ -7,7 +7,7 @@ from typing import Annotated
 from litestar import Controller, get
 from litestar.params import FromPath
 
-from api.answers import ListOut, MoneyOut, Out, listed
+from api.answers import ListOut, MoneyOut, Out, listed, shown_or_none
 from api.bodies import in_path
 from api.errors import problems
 from api.queries import After, Limit, Reading, by_id, by_value, id_or_none, part_of, value_or_none
@@ -40,8 +40,9 @@ class OperationOut(Out):
     authorization: Authorization
     standing: Standing | None
     amount: MoneyOut
-    invoice_id: str
-    subscription_id: str
+    invoice_id: str | None
+    subscription_id: str | None
+    token_id: str | None
     n: int
     trigger: Trigger
     due_at: datetime | None
@@ -51,6 +52,8 @@ class OperationOut(Out):
     provider_id: str | None
     key: str | None
     merchant_reference: str | None
+    expires_at: datetime | None
+    risk: str | None
     request_sha256: str | None
     answer_code: str | None
     answer_message: str | None
@@ -74,8 +77,9 @@ def operation_out(found: OperationFound) -> OperationOut:
         authorization=Authorization(row.authorization),
         standing=Standing(row.standing) if row.standing else None,
         amount=MoneyOut(amount=row.amount, currency=row.currency),
-        invoice_id=shown(Prefix.INVOICE, row.invoice_id),
-        subscription_id=shown(Prefix.SUBSCRIPTION, row.subscription_id),
+        invoice_id=shown_or_none(Prefix.INVOICE, row.invoice_id),
+        subscription_id=shown_or_none(Prefix.SUBSCRIPTION, row.subscription_id),
+        token_id=shown_or_none(Prefix.TOKEN, row.token_id),
         n=row.n,
         trigger=Trigger(row.trigger),
         due_at=row.due_at,
@@ -85,6 +89,8 @@ def operation_out(found: OperationFound) -> OperationOut:
         provider_id=row.provider_id,
         key=str(row.key) if row.key else None,
         merchant_reference=row.merchant_reference,
+        expires_at=row.expires_at,
+        risk=row.risk,
         request_sha256=row.request_sha256,
         answer_code=row.answer_code,
         answer_message=row.answer_message,

@@ -13,7 +13,7 @@ from api.errors import problems
 from api.idempotency import Write
 from api.queries import After, Limit, Reading, by_id, by_value, id_or_none, part_of, value_or_none
 from billing.domain.ids import Prefix, shown
-from billing.domain.subscriptions import SubscriptionStatus
+from billing.domain.subscriptions import Access, SubscriptionStatus
 from billing.store.periods import PeriodKind, PeriodRow
 from billing.store.subscriptions import Subscription
 from billing.use_cases import look_up
@@ -64,6 +64,8 @@ class SubscriptionOut(Out):
     ended_at: datetime | None
     end_reason: str | None
     review_reason: str | None
+    access: Access
+    grace_ends_at: datetime | None
     created_at: datetime
 
 
@@ -120,6 +122,8 @@ def subscription_out(row: Subscription) -> SubscriptionOut:
         ended_at=row.ended_at,
         end_reason=row.end_reason,
         review_reason=row.review_reason,
+        access=Access(row.access),
+        grace_ends_at=row.grace_ends_at,
         created_at=row.created_at,
     )
 

@@ -13,13 +13,15 @@ import migrations
 from billing.adapters.clock import SystemClock
 from billing.adapters.ids import SystemIds
 from billing.adapters.keys_file import FileKeys
+from billing.adapters.klarna_legacy.gateway import KlarnaLegacy
 from billing.adapters.klarna_rest.gateway import KlarnaRest
 from billing.adapters.network import Network
 from billing.domain.errors import NotReady
-from billing.ports import Account, Clock, Ids
+from billing.ports import Account, Clock, Ids, PaymentGateway
 from billing.store.engine import Database, open_database
 from billing.use_cases.install import AccountTerms, admit, is_installed
 from billing.use_cases.opening import Seller
+from billing.use_cases.quoting import Signer
 from billing.use_cases.sending import Sending, nothing
 from billing.vault.keyring import Keyring
 from config.settings import ProviderAccountSettings, Settings
@@ -46,6 +48,11 @@ class Wiring:
         return Sending(
             self.database, self.accounts, self.keyring, self.ids, self.clock, self.namespace, worker, self.passed
         )
+
+    @property
+    def sign(self) -> Signer:
+        """Signs quotes under a key that is made for them alone."""
+        return lambda message: self.keyring.mac(b"quote", message)
 
     def close(self) -> None:
         """Close sockets and connections."""
@@ -142,10 +149,23 @@ def _terms(settings: ProviderAccountSettings) -> AccountTerms:
 
 
 def _account(settings: ProviderAccountSettings, network: Network) -> Account:
-    gateway = KlarnaRest(
-        settings.name, settings.base_url, settings.username, _password(settings), network, settings.deadline_seconds
+    deadline = timedelta(seconds=settings.deadline_seconds)
+    return Account(_gateway(settings, network), settings.window, deadline, settings.generation)
+
+
+def _gateway(settings: ProviderAccountSettings, network: Network) -> PaymentGateway:
+    password, seconds = _password(settings), settings.deadline_seconds
+    if settings.generation == "rest":
+        return KlarnaRest(settings.name, settings.base_url, settings.username, password, network, seconds)
+    return KlarnaLegacy(
+        settings.name,
+        settings.order_management_url,
+        settings.checkout_url,
+        settings.eid,
+        password,
+        network,
+        seconds,
     )
-    return Account(gateway, settings.window, timedelta(seconds=settings.deadline_seconds))
 
 
 def _password(settings: ProviderAccountSettings) -> str:

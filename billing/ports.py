@@ -75,7 +75,8 @@ class Order:
     `lines` of a capture are those captured now, and `is_whole` says that nothing stays behind. `lines` of a refund are
     what is credited; it is `is_whole` where it gives back all that is left of its capture, and it `has_lines` unless it
     is by amount alone. `kept` are the shares of credited time lines that were used (billing rules, section 5): for a
-    provider that credits whole articles only. `country`, `locale` and `customer_email` are the customer's.
+    provider that credits whole articles only; each has quantity and unit amount of its article as invoiced, and the
+    share as `amount`. `country`, `locale` and `customer_email` are the customer's.
     """
 
     kind: OperationKind
@@ -98,6 +99,8 @@ class Order:
     locale: str | None = None
     customer_email: str | None = None
     due_on: date | None = None
+    days: int | None = None
+    """By how many days the due date of an invoice moves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,12 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from billing.bootstrap import Wiring
 from billing.store.runs import Due, due_from
+from billing.use_cases.check_tokens import check_tokens
 from billing.use_cases.exhaust import exhaust
 from billing.use_cases.operate import operate
 from billing.use_cases.reconcile import reconcile
 from billing.use_cases.release_revenue import release_revenue
+from billing.use_cases.remind import remind
 from billing.use_cases.renew import renew
 from billing.use_cases.seal_ledger import seal_ledger
 
@@ -49,6 +51,8 @@ class Loops:
         found = renew(wiring.database, wiring.ids, now, wiring.passed, wiring.seller).seen
         while not self._stopping.is_set() and (closed := exhaust(wiring.database, wiring.ids, now)):
             found += closed
+        while not self._stopping.is_set() and (asked := remind(wiring.database, wiring.ids, now)):
+            found += asked
         while not self._stopping.is_set() and (released := release_revenue(wiring.database, wiring.ids, now)):
             found += released
         return found
@@ -58,6 +62,8 @@ class Loops:
         claimed = 0
         while not self._stopping.is_set() and (found := operate(self._sending) + reconcile(self._sending)):
             claimed += found
+        while not self._stopping.is_set() and (read := check_tokens(self._sending)):
+            claimed += read
         return claimed
 
     def seal(self) -> int:
@@ -80,13 +86,15 @@ class Loops:
     def _round(self, due: Due) -> int:
         """Each loop once, and only where a look at the due rows says that it would find something."""
         now = self._wiring.clock.now()
-        opening = (due.period, due.exhausted, due.released)
+        opening = (due.period, due.exhausted, due.released, due.reminded)
         found = self.renew() if any(_reached(at, now) for at in opening) else 0
         # A renewal plans purchases that are due at once, so that its find is reason enough to look.
         if found or _reached(due.planned, now) or _reached(due.leased, now):
             found += operate(self._sending)
         if _reached(due.asked, now) or _reached(due.leased, now):
             found += reconcile(self._sending)
+        if _reached(due.token_checked, now):
+            found += check_tokens(self._sending)
         return found
 
     def next_due_at(self) -> datetime | None:

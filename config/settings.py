@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import (
@@ -53,7 +53,7 @@ class LoopSettings(_Section):
     seconds: float = Field(gt=0, le=3600)
 
 
-class ProviderAccountSettings(_Section):
+class _AccountSettings(_Section):
     """One account at a provider. The password comes from `password_env` or, first, from `password_file`.
 
     `deadline_seconds` is the whole life of one call; `window` how many may be in flight at once. `currencies` are those
@@ -61,16 +61,35 @@ class ProviderAccountSettings(_Section):
     """
 
     name: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
-    generation: Literal["rest"]
-    base_url: str
-    username: str
     password_env: str | None = None
     password_file: Path | None = None
-    deadline_seconds: float = Field(default=65.0, gt=0, le=120)
-    window: int = Field(default=64, ge=1, le=64)
     currencies: list[str] = Field(default_factory=list)
     minimum_amount: int = Field(default=0, ge=0)
     token_covers_any_interval: bool = False
+
+
+class RestAccountSettings(_AccountSettings):
+    """An account on Klarna's current REST APIs."""
+
+    generation: Literal["rest"]
+    base_url: str
+    username: str
+    deadline_seconds: float = Field(default=65.0, gt=0, le=120)
+    window: int = Field(default=64, ge=1, le=64)
+
+
+class LegacyAccountSettings(_AccountSettings):
+    """An account on the older generation: `eid` is the merchant number, the password is the shared secret."""
+
+    generation: Literal["legacy"]
+    order_management_url: str
+    checkout_url: str
+    eid: int = Field(ge=1)
+    deadline_seconds: float = Field(default=30.0, gt=0, le=60)
+    window: int = Field(default=8, ge=1, le=8)
+
+
+ProviderAccountSettings = Annotated[RestAccountSettings | LegacyAccountSettings, Field(discriminator="generation")]
 
 
 class Settings(BaseSettings):

@@ -18,12 +18,14 @@ from billing.store.engine import Database
 from billing.store.plans import Emailing, Exhausted, NumberOn
 from billing.store.subscriptions import Subscription
 from billing.use_cases.catalogue import NewCustomer, NewPlan, NewPrice, create_customer, create_plan, create_price
+from billing.use_cases.check_tokens import check_tokens
 from billing.use_cases.exhaust import exhaust
 from billing.use_cases.install import AccountTerms, admit, install
 from billing.use_cases.opening import Seller
 from billing.use_cases.operate import operate
 from billing.use_cases.reconcile import reconcile
 from billing.use_cases.release_revenue import release_revenue
+from billing.use_cases.remind import remind
 from billing.use_cases.renew import renew
 from billing.use_cases.save_token import save_token
 from billing.use_cases.sending import Sending, nothing
@@ -49,6 +51,7 @@ class Shop:
     gateway: FakeGateway = field(default_factory=FakeGateway)
     ids: SystemIds = field(default_factory=SystemIds)
     passed: object = nothing
+    generation: str = "rest"
     seller: Seller = SELLER
     minimum_amount: int = 0
 
@@ -56,14 +59,17 @@ class Shop:
         self.keyring = Keyring(LocalKeys(new_keys(self.ids.secret), self.ids.secret), self.ids.secret)
         install(self.database, self.keyring, self.ids, self.clock.now())
         self.namespace = admit(
-            self.database, self.keyring, {"main": AccountTerms(minimum_amount=self.minimum_amount)}, "Europe/Stockholm"
+            self.database, self.keyring, {"main": AccountTerms(self.generation, minimum_amount=self.minimum_amount)}, "Europe/Stockholm"
         )
         self._count = 0
 
     @property
     def sending(self) -> Sending:
-        accounts = {"main": Account(self.gateway, 64, timedelta(seconds=65))}
+        accounts = {"main": Account(self.gateway, 64, timedelta(seconds=65), self.generation)}
         return Sending(self.database, accounts, self.keyring, self.ids, self.clock, self.namespace, "test", self.passed)
+
+    def sign(self, message: bytes) -> bytes:
+        return self.keyring.mac(b"quote", message)
 
     def tick(self) -> None:
         """All loops until nothing is due at the clock's instant."""
@@ -73,8 +79,8 @@ class Shop:
     def once(self) -> int:
         now = self.clock.now()
         found = renew(self.database, self.ids, now, nothing, self.seller).seen + exhaust(self.database, self.ids, now)
-        found += release_revenue(self.database, self.ids, now)
-        return found + operate(self.sending) + reconcile(self.sending)
+        found += release_revenue(self.database, self.ids, now) + remind(self.database, self.ids, now)
+        return found + operate(self.sending) + reconcile(self.sending) + check_tokens(self.sending)
 
     def at(self, instant: datetime) -> None:
         """Move the clock and tick."""

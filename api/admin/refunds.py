@@ -22,7 +22,7 @@ from billing.domain.ids import Prefix, parse, shown
 from billing.domain.money import Money
 from billing.domain.operations import OperationStatus
 from billing.store.engine import Database
-from billing.store.invoices import CreditNoteLine
+from billing.store.invoices import CreditNote, CreditNoteLine
 from billing.use_cases import look_up
 from billing.use_cases.answer_once import OPEN
 from billing.use_cases.look_up import RefundFound, refund_in
@@ -79,17 +79,20 @@ def _reason(value: str) -> str:
     return value
 
 
+Reason = Annotated[
+    str,
+    AfterValidator(_reason),
+    Field(description="Such as goodwill, returned, withdrawal, other.", json_schema_extra={"pattern": REASON}),
+]
+
+
 class RefundIn(In):
     """What to give back: units by line, or an amount, or (with neither) everything that is left."""
 
     model_config = described("New refund", _EXAMPLE)
 
     invoice_id: InvoiceId
-    reason: Annotated[
-        str,
-        AfterValidator(_reason),
-        Field(description="Such as goodwill, returned, withdrawal, other.", json_schema_extra={"pattern": REASON}),
-    ]
+    reason: Reason
     lines: RefundLines | None = None
     amount: RefundAmountIn | None = None
     note: Note | None = None
@@ -110,7 +113,11 @@ class CreditNoteOut(Out):
     total: MoneyOut
     tax: MoneyOut
     reason: str
+    note: str | None
     issue_date: date
+    lowered_open: MoneyOut
+    to_balance: MoneyOut
+    to_refund: MoneyOut
     lines: list[CreditLineOut]
 
 
@@ -122,18 +129,26 @@ class RefundOut(Out):
     operation_status: OperationStatus
 
 
-def refund_out(found: RefundFound) -> RefundOut:
-    row, currency = found.credit_note, found.credit_note.currency
-    note = CreditNoteOut(
+def credit_note_out(row: CreditNote, lines: Sequence[CreditNoteLine]) -> CreditNoteOut:
+    currency = row.currency
+    return CreditNoteOut(
         id=shown(Prefix.CREDIT_NOTE, row.id),
         number=document_number(row.series_id, row.number),
         invoice_id=shown(Prefix.INVOICE, row.invoice_id),
         total=MoneyOut(amount=row.total, currency=currency),
         tax=MoneyOut(amount=row.tax_total, currency=currency),
         reason=row.reason,
+        note=row.note,
         issue_date=row.issue_date,
-        lines=_lines_out(found.lines, currency),
+        lowered_open=MoneyOut(amount=row.effect_open, currency=currency),
+        to_balance=MoneyOut(amount=row.effect_balance, currency=currency),
+        to_refund=MoneyOut(amount=row.effect_refund, currency=currency),
+        lines=_lines_out(lines, currency),
     )
+
+
+def refund_out(found: RefundFound) -> RefundOut:
+    note = credit_note_out(found.credit_note, found.lines)
     operation_id = shown(Prefix.OPERATION, found.operation_id)
     return RefundOut(credit_note=note, operation_id=operation_id, operation_status=found.operation_status)
 

@@ -6,6 +6,7 @@
 import click
 
 from billing.cli.demo import demo
+from billing.cli.export import export
 from billing.cli.failing import SaysWhy
 from billing.cli.prepare import keys, migrate, vault
 from billing.cli.sandbox import sandbox
@@ -24,5 +25,5 @@ def main() -> None:
     """
 
 
-for command in (serve, worker, run, migrate, vault, keys, sandbox, demo):
+for command in (serve, worker, run, migrate, vault, keys, sandbox, demo, export):
     main.add_command(command)

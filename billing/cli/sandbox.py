@@ -11,14 +11,17 @@ from billing.sandbox.server import serve as serve_sandbox
 @click.option("--port", type=click.IntRange(0, 65535), default=7001, show_default=True, help="0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--data", type=click.Path(path_type=Path), default=Path("var/sandbox"), show_default=True)
-@click.option("--seed", default="perennial", show_default=True, help="What the named tokens' behaviour is drawn from.")
+@click.option("--seed", default="perennial", show_default=True, help="Number or text that all behaviour is drawn from.")
 @click.option("--parent-pipe", is_flag=True, help="End when standard input ends: for a parent that may be killed.")
 def sandbox(port: int, host: str, data: Path, seed: str, parent_pipe: bool) -> None:
-    """Run a sandbox of Klarna's current REST APIs, its books in DIR/sandbox.sqlite3.
+    """Run a sandbox of Klarna, both generations, its books in DIR/sandbox.sqlite3.
 
-    Credentials are sandbox / sandbox. What a person does in a browser is
-    POST /_sandbox/sessions/{id}/approve {"token": NAME}, NAME being one of
-    always_ok, decline_soft, decline_hard, suspended, flaky.
+    REST: user sandbox, password sandbox. XML-RPC at / and /xmlrpc and recurring
+    orders under /checkout/recurring: eid 4711, secret sharedSecret.
+
+    Tokens by name, in both generations: always_ok, decline_soft, decline_hard,
+    suspended, flaky, pending_then_ok, pending_then_rejected. Pages for a person,
+    where a purchase is approved and a token comes of it: http://HOST:PORT/_sandbox/.
 
     \b
     Example: billing sandbox --port 7001 --data var/sandbox

@@ -1,12 +1,13 @@
 """A change of plan, quantity or interval: its direction, when it is charged, what unused days give back (section 4).
 
-A credit is taken from the line as it was billed, over that line's own days, never computed anew from a catalog.
+A credit is taken from the line as it was billed, over that line's own days, never computed anew from a catalog. What
+the rest of the period costs at the new price is `invoicing.charge_for_days`.
 Amounts are minor units of the subscription's currency, tax included; days are local days.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from uuid import UUID
@@ -15,7 +16,6 @@ from billing.domain.credits import BilledLine, CreditLine, credit_unused
 from billing.domain.errors import Invalid
 from billing.domain.periods import Interval
 from billing.domain.pricing import CreditRule
-from billing.domain.proration import value_between
 
 
 class ChangeMode(StrEnum):
@@ -48,6 +48,8 @@ DEFAULT_MODES: Mapping[Direction, ChangeMode] = MappingProxyType(
 )
 """What a plan does unless it says otherwise."""
 
+_SECOND = timedelta(seconds=1)
+
 # A nominal month is 1/12 of a year for every interval; a day is 12/365 of a month as a week is 12/52.
 _IN_A_YEAR = {Interval.DAY: 365, Interval.WEEK: 52, Interval.MONTH: 12, Interval.YEAR: 1}
 
@@ -69,13 +71,15 @@ class Terms:
 class BilledSpan:
     """A billed line and the local days `[starts_on, ends_on)` that it pays for: its own denominator.
 
-    `is_replaced` says that an earlier change took back its unused days: the line that came then runs in its place.
+    What earlier changes took back of the line stands on it as adjusted: it is not given back again. `starts_at` and
+    `ends_at` (UTC) are given where a plan prices parts of a period by the second.
     """
 
     line: BilledLine
     starts_on: date
     ends_on: date
-    is_replaced: bool = False
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,29 +128,29 @@ def unused_credit(span: BilledSpan, on: date) -> tuple[int, int]:
     return (line.amount, line.tax_amount) if line else (0, 0)
 
 
-def credits_for_change(spans: Sequence[BilledSpan], on: date) -> tuple[AdjustmentCredit, ...]:
+def credits_for_change(
+    spans: Sequence[BilledSpan], on: date, at: datetime | None = None
+) -> tuple[AdjustmentCredit, ...]:
     """The credits of a change on the local day `on`: of lines credited by time, without those that give nothing.
 
+    With `at` (UTC) the seconds from that instant on are given back instead of the days, of spans that know theirs.
     Shipped or consumed articles are not given back by a change of plan.
     """
-    lines = (_credit_line(span, on) for span in spans if span.line.credit_rule == CreditRule.TIME)
+    timed = (span for span in spans if span.line.credit_rule == CreditRule.TIME)
+    lines = (_credit_line(span, on) if at is None else _credit_seconds(span, at) for span in timed)
     return tuple(
         AdjustmentCredit(line.line_id, line.amount, line.tax_amount, line.derivation) for line in lines if line
     )
 
 
-def charge_for_rest(amount: int, starts_on: date, ends_on: date, on: date) -> int:
-    """What the days from `on` to the end of the stored period `[starts_on, ends_on)` cost at `amount` a period.
-
-    Gross; its tax is that of its own gross. Raises `Invalid` for a day outside the period.
-    """
-    days = (ends_on - starts_on).days
-    return value_between(amount, (on - starts_on).days, days, days)
-
-
 def _nominal_length(terms: Terms, other: Terms) -> int:
     """The length of one cycle, in a unit that the two share."""
     return terms.count * _IN_A_YEAR[other.interval]
+
+
+def seconds_between(start: datetime, end: datetime) -> int:
+    """Whole seconds from `start` to `end`; 0 where that comes first."""
+    return max((end - start) // _SECOND, 0)
 
 
 def _credit_line(span: BilledSpan, on: date) -> CreditLine | None:
@@ -155,6 +159,18 @@ def _credit_line(span: BilledSpan, on: date) -> CreditLine | None:
     if of_days < 1:
         raise Invalid(f"a line from {span.starts_on} to {span.ends_on} pays for no day")
     used_days = min(max((on - span.starts_on).days, 0), of_days)
-    if span.is_replaced or span.line.amount <= 0 or span.line.credit_rule != CreditRule.TIME:
+    if span.line.amount <= 0 or span.line.credit_rule != CreditRule.TIME:
         return None
     return next(iter(credit_unused([span.line], used_days, of_days, {}).lines), None)
+
+
+def _credit_seconds(span: BilledSpan, at: datetime) -> CreditLine | None:
+    """As `_credit_line`, over the seconds of the line."""
+    assert span.starts_at is not None, "a span that is priced by the second knows its start"
+    assert span.ends_at is not None, "a span that is priced by the second knows its end"
+    of_seconds = seconds_between(span.starts_at, span.ends_at)
+    if span.line.amount <= 0 or not of_seconds:
+        return None
+    used = min(seconds_between(span.starts_at, at), of_seconds)
+    line = next(iter(credit_unused([span.line], used, of_seconds, {}).lines), None)
+    return line and replace(line, derivation=line.derivation.replace(" days unused", " seconds unused"))

@@ -23,18 +23,20 @@ def once_charged(item: PriceItem, currency: str) -> str:
     return f"{item.quantity} x {_shown(item.unit_amount, currency)} once"
 
 
-def days_charged(item: PriceItem, currency: str, dates: tuple[date, date], days: tuple[int, int, int]) -> str:
+def days_charged(
+    item: PriceItem, currency: str, dates: tuple[date, date], days: tuple[int, int, int], unit: str = "days"
+) -> str:
     """`10 of 30 days of 29.90 EUR (2027-06-20 to 2027-06-30): 29.90 - 19.93 = 9.97 EUR`.
 
-    `days` are the first, the one after the last, and those of the full period; the two amounts are what the period
-    costs up to each.
+    `days` (or another `unit` of time) are the first, the one after the last, and those of the full period; the two
+    amounts are what the period costs up to each.
     """
     start, end, of_days = days
     until, before = value_of_days(item.amount, end, of_days), value_of_days(item.amount, start, of_days)
-    unit = _shown(item.unit_amount, currency)
-    price = unit if item.quantity == 1 else f"{item.quantity} x {unit}"
+    each = _shown(item.unit_amount, currency)
+    price = each if item.quantity == 1 else f"{item.quantity} x {each}"
     sum_ = f"{_bare(until, currency)} - {_bare(before, currency)} = {_shown(until - before, currency)}"
-    return f"{end - start} of {of_days} days of {price} ({dates[0]} to {dates[1]}): {sum_}"
+    return f"{end - start} of {of_days} {unit} of {price} ({dates[0]} to {dates[1]}): {sum_}"
 
 
 def introductory(cycle_no: int, cycles: int) -> str:

@@ -6,11 +6,18 @@
     │   ├── CurrencyMismatch
     │   ├── RefundExceedsCapture
     │   ├── CreditExceedsLine
+    │   ├── PaymentExceedsDue
+    │   ├── DisputeExceedsCapture
     │   ├── EmptyInvoice
+    │   ├── BadRows
     │   └── IdempotencyKeyReused
     ├── Conflict                  right in itself, but not in this state
     │   ├── TransitionNotAllowed
     │   ├── AlreadyExists
+    │   ├── OutcomeUnknown
+    │   ├── AuthorizationStands
+    │   ├── UnderDispute
+    │   ├── BalanceTooLow
     │   └── PlanArchived
     ├── VaultError                a record does not open; one message for every cause
     └── NotReady                  the service itself is not set up: key, database, port
@@ -18,6 +25,8 @@
 The docstring of a class is its default message. A decline, a time-out or a dead provider is no error here: it is an
 outcome (`billing/ports.py`), because the row that waits for it must be written whatever happened.
 """
+
+from collections.abc import Sequence
 
 
 class BillingError(Exception):
@@ -62,10 +71,32 @@ class CreditExceedsLine(Invalid):
     code = "credit_exceeds_line"
 
 
+class PaymentExceedsDue(Invalid):
+    """More would be paid than is still open."""
+
+    code = "payment_exceeds_due"
+
+
+class DisputeExceedsCapture(Invalid):
+    """More would be disputed than was taken and is left."""
+
+    code = "dispute_exceeds_capture"
+
+
 class EmptyInvoice(Invalid):
     """An invoice needs at least one line."""
 
     code = "empty_invoice"
+
+
+class BadRows(Invalid):
+    """Some rows cannot be right; nothing of the others was written."""
+
+    code = "bad_rows"
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(f"{len(self.faults)} rows or fields cannot be right; nothing was written")
 
 
 class IdempotencyKeyReused(Invalid):
@@ -90,6 +121,30 @@ class AlreadyExists(Conflict):
     """There is already one of these."""
 
     code = "already_exists"
+
+
+class OutcomeUnknown(Conflict):
+    """A call to the provider may be under way; nothing that depends on it can be decided now."""
+
+    code = "outcome_unknown"
+
+
+class AuthorizationStands(Conflict):
+    """The provider holds money for this invoice."""
+
+    code = "authorization_stands"
+
+
+class UnderDispute(Conflict):
+    """The customer disputes this invoice; no money moves until that is decided."""
+
+    code = "under_dispute"
+
+
+class BalanceTooLow(Conflict):
+    """The customer's balance holds less than that."""
+
+    code = "balance_too_low"
 
 
 class PlanArchived(Conflict):

@@ -68,7 +68,9 @@ def decimal_text(amount: int, currency: str) -> str:
 
 
 def _transaction(entry: JournalEntry) -> str:
-    lines = [f"{entry.on.isoformat()} * {entry.kind} | {entry.reference}", f"    ; id:{entry.id.hex}"]
+    # A semicolon or a line feed would end the description.
+    about = "".join(one if one.isprintable() and one != ";" else " " for one in entry.reference)
+    lines = [f"{entry.on.isoformat()} * {entry.kind} | {about}", f"    ; id:{entry.id.hex}"]
     lines += [
         f"    {account_name(posting.account, posting.detail)}  {decimal_text(posting.amount, entry.currency)}"
         f" {entry.currency}"

@@ -25,6 +25,9 @@ class Prefix(StrEnum):
     RUN = "run"
     PAYOUT = "po"
     KEY = "key"
+    BALANCE_ENTRY = "bal"
+    PAYMENT = "pay"
+    DISPUTE = "dsp"
 
 
 def derived_id(at: datetime, *parts: bytes) -> UUID:

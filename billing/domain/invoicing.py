@@ -178,20 +178,26 @@ def charge_for_days(
     price_id: UUID | None,
     *,
     tax_included: bool = True,
+    discounted: Sequence[tuple[str, int]] = (),
+    seconds_from: date | None = None,
 ) -> LineDraft:
     """The charge of a plan change: C(of_days) - C(from_day) of the item's amount, with the tax of its own gross.
 
     `period` is the billed period's local `(start, end)`; the line covers its last `of_days - from_day` days. It comes
-    as position 1; where it stands on the invoice is the caller's. Raises `Invalid` for days that are no share
-    and for a missing tax rate (billing rules, section 4).
+    as position 1; where it stands on the invoice is the caller's. `discounted` is what discounts, by name, take from
+    the item's amount for a full period; they take the same share of it. With `seconds_from`, the local day of the
+    change, the two counts are seconds. Raises `Invalid` for days that are no share and for a missing tax rate
+    (billing rules, section 4).
     """
     start_date, end_date = period
-    dates = (max(start_date, end_date - timedelta(days=of_days - from_day)), end_date)
+    first = end_date - timedelta(days=of_days - from_day) if seconds_from is None else seconds_from
+    dates = (max(start_date, first), end_date)
     share = Share(from_day, of_days, of_days)
-    stated = share.of(item.amount)
-    words = days_charged(item, currency, dates, (from_day, of_days, of_days))
+    unit = "days" if seconds_from is None else "seconds"
+    words = days_charged(item, currency, dates, (from_day, of_days, of_days), unit)
+    charge = _Charge(item, LineKind.ADJUSTMENT, share.of(item.amount), words)
     terms = _Terms(currency, tax, tax_included, dates, price_id)
-    return _lines([_Charge(item, LineKind.ADJUSTMENT, stated, words)], terms)[0]
+    return _lines([_less(charge, [(name, share.of(part)) for name, part in discounted], currency)], terms)[0]
 
 
 def next_invoice_status(status: InvoiceStatus, wanted: InvoiceStatus) -> InvoiceStatus:

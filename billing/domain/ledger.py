@@ -98,6 +98,11 @@ def postings_for_balance_owed(amount: int) -> tuple[Posting, ...]:
     return _moved(amount, Account.REFUND_PAYABLE, Account.CUSTOMER_BALANCE)
 
 
+def postings_for_balance_adjusted(amount: int) -> tuple[Posting, ...]:
+    """Balance granted without a document, at the cost of revenue; below 0 it is taken back. It carries no VAT."""
+    return merged([Posting(Account.REVENUE, amount, "goodwill"), Posting(Account.CUSTOMER_BALANCE, -amount)])
+
+
 def postings_for_carry(amount: int) -> tuple[Posting, ...]:
     """An invoice too small to charge leaves its claim to the next one, which has it as a line of kind "carried"."""
     return _moved(amount, Account.RECEIVABLE, Account.CUSTOMER_BALANCE)

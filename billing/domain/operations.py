@@ -189,3 +189,9 @@ def operation_key(
 def merchant_reference(key: UUID) -> str:
     """A short printable reference derived from the key: it tells our operations apart in the provider's portal."""
     return "op-" + hashlib.sha256(key.bytes).hexdigest()[:20]
+
+
+def is_merchant_reference(text: str) -> bool:
+    """Whether a reference at the provider can be one of ours."""
+    head, _, digits = text.partition("-")
+    return head == "op" and len(digits) == 20 and not digits.strip("0123456789abcdef")

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from billing.domain.errors import Invalid, TransitionNotAllowed
+from billing.domain.invoicing import Share
 from billing.domain.periods import Period, instant_of, local_date
 
 
@@ -25,14 +26,6 @@ class FrozenDays(NamedTuple):
 
     used_days: int
     left_days: int
-    of_days: int
-
-
-class DayShare(NamedTuple):
-    """Days `[start_day, end_day)` of a period of `of_days`, as `proration.value_between` takes them."""
-
-    start_day: int
-    end_day: int
     of_days: int
 
 
@@ -67,14 +60,14 @@ def resumed_period(on: date, left_days: int, zone: str, starts_at: datetime | No
     return Period(on, end_date, start, instant_of(end_date, time.min, zone) if left_days else start)
 
 
-def skip_stub(period: Period, on: date) -> DayShare:
+def skip_stub(period: Period, on: date) -> Share:
     """The share of a skipped `period` that is billed when it is resumed on the local day `on` with `bill_stub`.
 
     Raises `Invalid` for a day outside the period.
     """
     if not period.start_date <= on < period.end_date:
         raise Invalid(f"{on} is not in the period from {period.start_date} to {period.end_date}", where="at")
-    return DayShare((on - period.start_date).days, period.days, period.days)
+    return Share((on - period.start_date).days, period.days, period.days)
 
 
 def resume_due_at(pause_at: datetime, resume_at: datetime | None, days_max: int | None, zone: str) -> datetime | None:

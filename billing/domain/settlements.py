@@ -5,6 +5,7 @@ currency and never negative: the kind of a line says which way it goes.
 """
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -146,7 +147,7 @@ def check_settlement(settlement: Settlement) -> None:
 
 def read_csv(text: str) -> Settlement:
     """The settlement in a CSV file of our form. Raises `Invalid` naming the row where it is not of that form."""
-    rows = list(csv.reader(text.removeprefix("\ufeff").splitlines(), strict=True)) if text.strip() else []
+    rows = _rows(text.removeprefix("\ufeff"))
     if not rows or tuple(rows[0]) != COLUMNS:
         raise Invalid(f"the first row names the columns: {','.join(COLUMNS)}")
     filled = [(number, _fields(number, row)) for number, row in enumerate(rows[1:], start=2) if any(row)]
@@ -159,6 +160,13 @@ def read_csv(text: str) -> Settlement:
     amount = _minor_units(number, total["amount"], total["currency"], signed=True)
     paid_on = _date(number, total["paid_on"])
     return Settlement(total["payout"], total["account"], paid_on, total["currency"], amount, lines)
+
+
+def _rows(text: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error:
+        raise Invalid("the file is not CSV: a quotation mark is not closed, or stands where none belongs") from None
 
 
 def _names(line: SettlementLine, movement: Movement) -> bool:

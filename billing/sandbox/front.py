@@ -7,6 +7,7 @@ calls with one key can never both execute.
 import asyncio
 import base64
 import sys
+import time
 import traceback
 from contextlib import nullcontext
 from dataclasses import replace
@@ -14,91 +15,135 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from billing.sandbox import faults, keys, routes
-from billing.sandbox.wire import Answer, Call, Refusal, Withheld, error_answer
+from billing.sandbox import digests, faults, keys, methods, routes, spoiling
+from billing.sandbox.limits import Limiter
+from billing.sandbox.sending import send
+from billing.sandbox.spoiling import Refuse
+from billing.sandbox.wire import Answer, Call, Refusal, Withheld
 from billing.sandbox.world import World
 
 BODY_MAX = 1024 * 1024
-SILENCE_SECONDS = 120
 
 _CREDENTIALS = "Basic " + base64.b64encode(b"sandbox:sandbox").decode()
-_PAGE = b"<!doctype html><title>Bad gateway</title><h1>Something is in the way</h1>"
 
 
 class Front:
     def __init__(self, world: World) -> None:
         self._world = world
+        self._limiter = Limiter(time.monotonic)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         correlation_id = str(uuid4())
+        door = routes.door_of(request.method, request.path)
+        refuse, limits = routes.REFUSALS[door], dict[str, str]()
         try:
-            call, route = await _read(request, correlation_id)
+            call, route = await _read(request, door, correlation_id)
+            limits = self._counted(route)
         except Refusal as refusal:
-            answer = error_answer(refusal, correlation_id)
+            answer = refuse(refusal, correlation_id)
+        except (AssertionError, LookupError, TypeError, ValueError) as error:
+            answer = _mishap(error, refuse, correlation_id)
         else:
-            answer = await self._committed_answer(call, route)
-        if answer.fault in ("silence_before", "silence_after"):
-            await _stay_silent(request)
-        answer = _spoilt(answer, correlation_id)
-        headers = {"Klarna-Correlation-Id": correlation_id, **answer.headers}
-        return web.Response(status=answer.status, body=answer.content or None, headers=headers)
+            answer = await self._committed_answer(call, route, refuse)
+            if answer.fault is not None and answer.fault.name == faults.DELAY_BEFORE:
+                await asyncio.sleep(answer.fault.seconds or 0)
+                answer = await self._committed_answer(replace(call, scripted=answer.fault), route, refuse)
+        answer = spoiling.spoilt(answer, refuse, correlation_id)
+        headers = {"Klarna-Correlation-Id": correlation_id, **limits, **answer.headers}
+        return await send(request, answer, headers)
 
-    async def _committed_answer(self, call: Call, route: routes.Route) -> Answer:
+    def _counted(self, route: routes.Route) -> dict[str, str]:
+        """What the answer says about the limit that the call counts against; raises Refusal 429 beyond it."""
+        limit = getattr(self._world.settings.values, route.limit) if route.limit else None
+        if limit is None:
+            return {}
+        is_granted, headers = self._limiter.take(route.limit, limit)
+        if not is_granted:
+            raise Refusal(429, "TOO_MANY_REQUESTS", "Too many calls.", headers)
+        return headers
+
+    async def _committed_answer(self, call: Call, route: routes.Route, refuse: Refuse) -> Answer:
         try:
-            answer = self._answer(call, route)
+            answer = self._answer(call, route, refuse)
             await self._world.ledger.committed()
         except Exception as error:  # a mistake in the sandbox: said by type and line, since messages may hold a token
-            return _mishap(error, call.correlation_id)
+            return _mishap(error, refuse, call.correlation_id)
         return answer
 
-    def _answer(self, call: Call, route: routes.Route) -> Answer:
+    def _answer(self, call: Call, route: routes.Route, refuse: Refuse) -> Answer:
         with nullcontext() if route.is_light else self._world.ledger.effect():
             try:
-                if call.path.startswith("/_sandbox/"):
+                if route.limit == "":
                     return route.handler(self._world, call)
-                return self._with_faults(call, route)
+                return self._with_faults(call, route, refuse)
             except Withheld as withheld:
                 return Answer(500, fault=withheld.fault)
             except Refusal as refusal:
-                return error_answer(refusal, call.correlation_id)
+                return refuse(refusal, call.correlation_id)
 
-    def _with_faults(self, call: Call, route: routes.Route) -> Answer:
+    def _with_faults(self, call: Call, route: routes.Route, refuse: Refuse) -> Answer:
         kept = keys.kept_answer(self._world, call) if route.keeps_key and call.key else None
-        scripted = faults.take_scripted(self._world, call, is_replay=kept is not None)
+        was_delayed = call.scripted is not None
+        scripted = None if was_delayed else faults.take_scripted(self._world, call, is_replay=kept is not None)
         if scripted is None:
-            return kept or self._executed(call, route)
-        faults.record(self._world, call, scripted.fault, "script")
-        if scripted.fault in faults.BEFORE:
-            raise Withheld(scripted.fault)
-        answer = kept or self._executed(replace(call, scripted=scripted), route)
-        return replace(answer, fault=scripted.fault) if scripted.fault in faults.AFTER else answer
+            return kept or self._executed(call, route, refuse)
+        faults.record(self._world, call, scripted.name, "script")
+        if scripted.name == faults.NOT_FOUND:
+            is_xmlrpc = call.path.startswith("/xmlrpc/")
+            raise methods.missing(call) if is_xmlrpc else spoiling.not_found(call.path)
+        if scripted.name == faults.DELAY_BEFORE:
+            return Answer(500, fault=scripted)
+        if spoiling.is_before(scripted):
+            self._remember_if_replayed(call, route, refuse, scripted.name)
+            raise Withheld(scripted)
+        answer = kept or self._executed(replace(call, scripted=scripted), route, refuse)
+        self._remember_if_replayed(call, route, refuse, scripted.name)
+        return replace(answer, fault=scripted) if scripted.name in faults.AFTER else answer
 
-    def _executed(self, call: Call, route: routes.Route) -> Answer:
+    def _executed(self, call: Call, route: routes.Route, refuse: Refuse) -> Answer:
         """The first answer to a call. A refusal that is kept under the key is a result like any other."""
         try:
             faults.refuse_if_scripted(call)
             answer = route.handler(self._world, call)
         except Refusal as refusal:
-            answer = error_answer(refusal, call.correlation_id)
+            answer = refuse(refusal, call.correlation_id)
         answer = replace(answer, headers={"Klarna-Correlation-Id": call.correlation_id, **answer.headers})
         if route.keeps_key and call.key:
             keys.keep(self._world, call, answer)
         return answer
 
+    def _remember_if_replayed(self, call: Call, route: routes.Route, refuse: Refuse, fault: str) -> None:
+        """An error that the key answers with from now on, whatever was executed."""
+        if fault.startswith("replayed_") and route.keeps_key and call.key:
+            error = refuse(spoiling.REFUSALS["500_before"], call.correlation_id)
+            keys.store(self._world, call, error)
 
-async def _read(request: web.BaseRequest, correlation_id: str) -> tuple[Call, routes.Route]:
-    path = request.path
-    if not path.startswith("/_sandbox/") and request.headers.get("Authorization") != _CREDENTIALS:
+
+async def _read(request: web.BaseRequest, door: str, correlation_id: str) -> tuple[Call, routes.Route]:
+    path, authorization = request.path, request.headers.get("Authorization")
+    if door == routes.REST and authorization != _CREDENTIALS:
         raise Refusal(401, "UNAUTHORIZED", "The credentials are wrong.", {"WWW-Authenticate": "Basic"})
     found = routes.find(path)
     if found is None:
         raise Refusal(404, "NOT_FOUND", "There is no such address.")
-    methods, ids = found
-    if request.method not in methods:
-        raise Refusal(405, "METHOD_NOT_ALLOWED", "This address has no such method.", {"Allow": ", ".join(methods)})
-    key = request.headers.get("Klarna-Idempotency-Key") or None
-    raw = await _body(request)
-    return Call(request.method, path, request.host, key, raw, correlation_id, ids), methods[request.method]
+    rows, ids = found
+    if request.method not in rows:
+        raise Refusal(405, "METHOD_NOT_ALLOWED", "This address has no such method.", {"Allow": ", ".join(rows)})
+    call = Call(
+        method=request.method,
+        path=path,
+        host=request.host,
+        key=request.headers.get("Klarna-Idempotency-Key") or None,
+        raw=await _body(request),
+        correlation_id=correlation_id,
+        ids=ids,
+        query=request.query,
+        content_type=request.headers.get("Content-Type", ""),
+        accept=request.headers.get("Accept", ""),
+    )
+    if door == routes.CHECKOUT and not digests.is_authorized(authorization, call.raw):
+        raise Refusal(401, "UNAUTHORIZED", "Bad digest")
+    return methods.read(call) if door == routes.XMLRPC else call, rows[request.method]
 
 
 async def _body(request: web.BaseRequest) -> bytes:
@@ -113,36 +158,7 @@ async def _body(request: web.BaseRequest) -> bytes:
     return b"".join(chunks)
 
 
-async def _stay_silent(request: web.BaseRequest) -> None:
-    """Never answers: holds the connection until the client lets go of it, at most two minutes."""
-    for _ in range(SILENCE_SECONDS * 20):
-        if request.transport is None or request.transport.is_closing():
-            return
-        await asyncio.sleep(0.05)
-    if request.transport is not None:
-        request.transport.abort()
-
-
-def _spoilt(answer: Answer, correlation_id: str) -> Answer:
-    match answer.fault:
-        case "500_before" | "500_after":
-            return error_answer(Refusal(500, "INTERNAL_SERVER_ERROR", "Something went wrong."), correlation_id)
-        case "503_before":
-            return error_answer(Refusal(503, "SERVICE_UNAVAILABLE", "Not available at present."), correlation_id)
-        case "401":
-            return error_answer(Refusal(401, "UNAUTHORIZED", "The credentials are wrong."), correlation_id)
-        case "429":
-            limits = {"X-Ratelimit-Limit": "200", "X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "1"}
-            return error_answer(Refusal(429, "TOO_MANY_REQUESTS", "Too many calls.", limits), correlation_id)
-        case "garbage":
-            return Answer(200, _PAGE, {"Content-Type": "text/html"})
-        case "truncated":
-            whole = answer.content or b'{"order_id": "'
-            return replace(answer, content=whole[: len(whole) // 2])
-    return answer
-
-
-def _mishap(error: Exception, correlation_id: str) -> Answer:
+def _mishap(error: Exception, refuse: Refuse, correlation_id: str) -> Answer:
     where = traceback.extract_tb(error.__traceback__)[-1]
     sys.stderr.write(f"sandbox: {type(error).__name__} in {where.name}, line {where.lineno}\n")
-    return error_answer(Refusal(500, "INTERNAL_SERVER_ERROR", "Something went wrong."), correlation_id)
+    return refuse(Refusal(500, "INTERNAL_SERVER_ERROR", "Something went wrong."), correlation_id)

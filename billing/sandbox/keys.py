@@ -15,6 +15,7 @@ from billing.sandbox.world import World
 LIFETIME = timedelta(hours=24)
 
 _KEPT_REFUSALS = (403, 404, 409)
+"""With an error code, that is: one without comes from something in front of Klarna, and is no result."""
 
 
 def kept_answer(world: World, call: Call) -> Answer | None:
@@ -34,17 +35,22 @@ def kept_answer(world: World, call: Call) -> Answer | None:
 
 def keep(world: World, call: Call, answer: Answer) -> None:
     """Stores a success or a refusal that follows from the state; a request that was merely wrong may be corrected."""
-    if answer.status < 300 or answer.status in _KEPT_REFUSALS:
-        world.ledger.write(
-            "INSERT OR REPLACE INTO answers (idempotency_key, call, status, headers, content, at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            call.key,
-            _digest(call),
-            answer.status,
-            json.dumps(dict(answer.headers)),
-            answer.content,
-            world.clock.stamp_now(),
-        )
+    if answer.status < 300 or (answer.status in _KEPT_REFUSALS and answer.content):
+        store(world, call, answer)
+
+
+def store(world: World, call: Call, answer: Answer) -> None:
+    """Stores any answer, so that every repeat of the key gets it."""
+    world.ledger.write(
+        "INSERT OR REPLACE INTO answers (idempotency_key, call, status, headers, content, at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        call.key,
+        _digest(call),
+        answer.status,
+        json.dumps(dict(answer.headers)),
+        answer.content,
+        world.clock.stamp_now(),
+    )
 
 
 def _digest(call: Call) -> str:

@@ -12,57 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-SHOWN = ("orders", "captures", "refunds", "send_outs", "declines", "faults", "tokens")
+from billing.sandbox.schema import lay_out
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS orders (
-  order_id TEXT PRIMARY KEY, token_id TEXT NOT NULL, merchant_reference1 TEXT, merchant_reference2 TEXT,
-  idempotency_key TEXT, currency TEXT NOT NULL, order_amount INTEGER NOT NULL, order_tax_amount INTEGER NOT NULL,
-  captured_amount INTEGER NOT NULL DEFAULT 0, refunded_amount INTEGER NOT NULL DEFAULT 0, status TEXT NOT NULL,
-  fraud_status TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT NOT NULL, klarna_reference TEXT NOT NULL,
-  lines TEXT NOT NULL,
-  CHECK (captured_amount BETWEEN 0 AND order_amount AND refunded_amount BETWEEN 0 AND captured_amount));
-CREATE TABLE IF NOT EXISTS order_details (order_id TEXT PRIMARY KEY, details TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS captures (
-  capture_id TEXT PRIMARY KEY, order_id TEXT NOT NULL, amount INTEGER NOT NULL, reference TEXT, description TEXT,
-  captured_at TEXT NOT NULL, klarna_reference TEXT NOT NULL, lines TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS captures_of_order ON captures (order_id);
-CREATE TABLE IF NOT EXISTS refunds (
-  refund_id TEXT PRIMARY KEY, order_id TEXT NOT NULL, amount INTEGER NOT NULL, reference TEXT, description TEXT,
-  refunded_at TEXT NOT NULL, lines TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS refunds_of_order ON refunds (order_id);
-CREATE TABLE IF NOT EXISTS send_outs (
-  id INTEGER PRIMARY KEY, order_id TEXT NOT NULL, capture_id TEXT NOT NULL, cause TEXT NOT NULL,
-  sent_at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS sessions (
-  session_id TEXT PRIMARY KEY, intent TEXT NOT NULL, country TEXT NOT NULL, currency TEXT NOT NULL,
-  created_at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS authorizations (
-  authorization_token TEXT PRIMARY KEY, session_id TEXT NOT NULL, behaviour TEXT NOT NULL, seed TEXT,
-  created_at TEXT NOT NULL, used_at TEXT);
-CREATE TABLE IF NOT EXISTS tokens (
-  token_id TEXT PRIMARY KEY, behaviour TEXT NOT NULL, seed TEXT, status TEXT NOT NULL, currency TEXT NOT NULL,
-  country TEXT NOT NULL, created_at TEXT NOT NULL, locale TEXT NOT NULL, suspended_until TEXT);
-CREATE TABLE IF NOT EXISTS charges (
-  token_id TEXT NOT NULL, reference TEXT NOT NULL, ordinal INTEGER NOT NULL, PRIMARY KEY (token_id, reference));
-CREATE TABLE IF NOT EXISTS attempts (
-  scope TEXT NOT NULL, idempotency_key TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (scope, idempotency_key));
-CREATE TABLE IF NOT EXISTS declines (
-  id INTEGER PRIMARY KEY, token_id TEXT NOT NULL, merchant_reference1 TEXT, merchant_reference2 TEXT,
-  idempotency_key TEXT, error_code TEXT NOT NULL, at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS faults (
-  id INTEGER PRIMARY KEY, fault TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, idempotency_key TEXT,
-  reference TEXT, source TEXT NOT NULL CHECK (source IN ('token', 'script')), behaviour TEXT, at TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS faults_by_key ON faults (idempotency_key);
-CREATE TABLE IF NOT EXISTS script (
-  id INTEGER PRIMARY KEY, fault TEXT NOT NULL, method TEXT, path_contains TEXT, reference TEXT,
-  times INTEGER NOT NULL, status INTEGER, error_code TEXT);
-CREATE TABLE IF NOT EXISTS answers (
-  idempotency_key TEXT PRIMARY KEY, call TEXT NOT NULL, status INTEGER NOT NULL, headers TEXT NOT NULL,
-  content BLOB NOT NULL, at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS clock (
-  id INTEGER PRIMARY KEY CHECK (id = 1), frozen_at TEXT, offset_microseconds INTEGER NOT NULL);
-"""
+SHOWN = ("orders", "captures", "refunds", "voids", "changes", "send_outs", "declines", "faults", "tokens")
 
 
 class DirectoryInUse(OSError):
@@ -80,7 +32,7 @@ class Ledger:
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        lay_out(self._db)
         self._pending: asyncio.Future[None] | None = None
 
     def row(self, sql: str, *values: Any) -> sqlite3.Row | None:

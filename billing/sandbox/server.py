@@ -22,6 +22,7 @@ from aiohttp import web
 from billing.sandbox.clock import Clock
 from billing.sandbox.front import Front
 from billing.sandbox.ledger import Ledger
+from billing.sandbox.settings import Settings
 from billing.sandbox.world import World
 
 UNUSABLE = 3
@@ -37,7 +38,7 @@ def serve(host: str, port: int, data_dir: Path, seed: str = "perennial", parent_
         ledger = Ledger(data_dir)
     except (OSError, sqlite3.Error) as error:
         _give_up(f"the data directory {data_dir} cannot be used: {_reason(error)}")
-    world = World(ledger, Clock(ledger), seed)
+    world = World(ledger, Clock(ledger), Settings(ledger), seed)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_listen(world, host, port, parent_pipe))

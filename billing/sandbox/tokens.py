@@ -10,13 +10,22 @@ from datetime import timedelta
 
 from billing.sandbox import faults
 from billing.sandbox.clock import instant, stamp
-from billing.sandbox.wire import Call, Withheld
+from billing.sandbox.wire import Call, Fault, Withheld
 from billing.sandbox.world import World, new_id
 
-BEHAVIOURS = ("always_ok", "decline_soft", "decline_hard", "suspended", "flaky")
+REVIEWS = {"pending_then_ok": "accept", "pending_then_rejected": "reject"}
+"""Tokens whose orders are pending at first, and how the review ends."""
+
+BEHAVIOURS = ("always_ok", "decline_soft", "decline_hard", "suspended", "flaky", *REVIEWS)
+STATUSES = ("ACTIVE", "SUSPENDED", "CANCELLED")
+
+ANY_CURRENCY = ""
+"""The currency of the tokens that are there from the start, under their behaviour's name: they take any."""
 
 ALWAYS = 1_000_000
 """More attempts than any client makes."""
+
+_SCRIPTED_DECLINES = {"decline": "PAYMENT_METHOD_FAILED", "decline_hard": "TOKEN_CANCELLED"}
 
 _SUSPENSION_DAYS = 3
 _WIRE_FAULTS = ("silence_before", "silence_after", "500_before", "500_after")
@@ -24,6 +33,10 @@ _WIRE_FAULTS = ("silence_before", "silence_after", "500_before", "500_after")
 _SOFT_DECLINES = ((6_000, 0), (7_800, 1), (8_800, 2), (9_400, 3), (10_000, ALWAYS))
 _FLAKY_CHARGES = 3_500
 _FLAKY_FOLLOW_UPS = 1_500
+
+
+References = tuple[str | None, str | None]
+"""The merchant's two references of one charge: the order number first, the one of its own second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +47,45 @@ class Charge:
     attempt: int
 
 
-def find(world: World, token_id: str) -> sqlite3.Row | None:
-    """The token as it stands now: a suspension that is over has ended."""
+def find(world: World, token_id: str, generation: str) -> sqlite3.Row | None:
+    """The token as it stands now, if this generation knows it: a suspension that is over has ended."""
     token = world.ledger.row("SELECT * FROM tokens WHERE token_id = ?", token_id)
-    if token is None or token["status"] != "SUSPENDED" or world.clock.now() < instant(token["suspended_until"]):
+    if token is None and token_id in BEHAVIOURS:
+        token = add(world, token_id, behaviour=token_id, generation="both", currency=ANY_CURRENCY)
+    if token is None or token["generation"] not in (generation, "both"):
+        return None
+    if token["status"] != "SUSPENDED" or token["suspended_until"] is None:
+        return token
+    if world.clock.now() < instant(token["suspended_until"]):
         return token
     set_status(world, token_id, "ACTIVE")
     return world.ledger.row("SELECT * FROM tokens WHERE token_id = ?", token_id)
+
+
+def add(
+    world: World,
+    token_id: str,
+    *,
+    behaviour: str,
+    generation: str,
+    currency: str,
+    country: str = "DE",
+    locale: str = "de-DE",
+    seed: str | None = None,
+) -> sqlite3.Row:
+    world.ledger.insert(
+        "tokens",
+        token_id=token_id,
+        behaviour=behaviour,
+        seed=seed,
+        status="ACTIVE",
+        currency=currency,
+        country=country,
+        created_at=world.clock.stamp_now(),
+        locale=locale,
+        generation=generation,
+    )
+    return world.ledger.one("SELECT * FROM tokens WHERE token_id = ?", token_id)
 
 
 def set_status(world: World, token_id: str, status: str) -> None:
@@ -59,7 +104,49 @@ def register(world: World, token: sqlite3.Row, call: Call, reference: str | None
     return Charge(ordinal, _attempt(world, call, f"{token_id}:{ordinal}"))
 
 
-def refusal_of(world: World, token: sqlite3.Row, charge: Charge) -> str | None:
+def decline(world: World, token: sqlite3.Row, charge: Charge, call: Call, references: References) -> str | None:
+    """The code that this charge is declined with, written down; None where it is taken."""
+    fault = call.scripted.name if call.scripted else ""
+    if fault == "decline_hard":
+        set_status(world, token["token_id"], "CANCELLED")
+    error_code = _SCRIPTED_DECLINES.get(fault) or _refusal(world, token, charge)
+    if error_code is not None:
+        world.ledger.insert(
+            "declines",
+            token_id=token["token_id"],
+            merchant_reference1=references[0],
+            merchant_reference2=references[1],
+            idempotency_key=call.key,
+            error_code=error_code,
+            at=world.clock.stamp_now(),
+        )
+    return error_code
+
+
+def fault_of_charge(world: World, token: sqlite3.Row, charge: Charge, call: Call) -> Fault | None:
+    """The fault that follows a flaky token's charge, written down; raises Withheld for one that comes before it."""
+    if token["behaviour"] != "flaky" or charge.attempt > 1:
+        return None
+    if token["seed"] is None:
+        return _play(world, token, call, "silence_after")
+    if _draw(world, token, "charge", charge.ordinal) >= _FLAKY_CHARGES:
+        return None
+    return _play(world, token, call, _wire_fault(world, token, "charge fault", charge.ordinal))
+
+
+def fault_of_follow_up(world: World, order: sqlite3.Row, call: Call, kind: str) -> Fault | None:
+    """The same for a `capture` or `refund` of an order that a flaky token with a seed text bought."""
+    token = world.ledger.row("SELECT * FROM tokens WHERE token_id = ?", order["token_id"])
+    if token is None or token["behaviour"] != "flaky" or token["seed"] is None:
+        return None
+    ordinal = _ordinal_of(world, order)
+    attempt = _attempt(world, call, f"{order['order_id']}:{kind}")
+    if _draw(world, token, kind, ordinal, attempt) >= _FLAKY_FOLLOW_UPS:
+        return None
+    return _play(world, token, call, _wire_fault(world, token, f"{kind} fault", ordinal, attempt))
+
+
+def _refusal(world: World, token: sqlite3.Row, charge: Charge) -> str | None:
     """The error code that this attempt is declined with, or None; a token that ends or falls asleep is marked so."""
     if token["status"] != "ACTIVE":
         return f"TOKEN_{token['status']}"
@@ -72,29 +159,6 @@ def refusal_of(world: World, token: sqlite3.Row, charge: Charge) -> str | None:
         _suspend(world, token)
         return "TOKEN_SUSPENDED"
     return None
-
-
-def fault_of_charge(world: World, token: sqlite3.Row, charge: Charge, call: Call) -> str | None:
-    """The fault that follows a flaky token's charge, written down; raises Withheld for one that comes before it."""
-    if token["behaviour"] != "flaky" or charge.attempt > 1:
-        return None
-    if token["seed"] is None:
-        return _play(world, token, call, "silence_after")
-    if _draw(world, token, "charge", charge.ordinal) >= _FLAKY_CHARGES:
-        return None
-    return _play(world, token, call, _wire_fault(world, token, "charge fault", charge.ordinal))
-
-
-def fault_of_follow_up(world: World, order: sqlite3.Row, call: Call, kind: str) -> str | None:
-    """The same for a `capture` or `refund` of an order that a flaky token with a seed text bought."""
-    token = world.ledger.row("SELECT * FROM tokens WHERE token_id = ?", order["token_id"])
-    if token is None or token["behaviour"] != "flaky" or token["seed"] is None:
-        return None
-    ordinal = _ordinal_of(world, order)
-    attempt = _attempt(world, call, f"{order['order_id']}:{kind}")
-    if _draw(world, token, kind, ordinal, attempt) >= _FLAKY_FOLLOW_UPS:
-        return None
-    return _play(world, token, call, _wire_fault(world, token, f"{kind} fault", ordinal, attempt))
 
 
 def _attempt(world: World, call: Call, scope: str) -> int:
@@ -119,13 +183,13 @@ def _ordinal_of(world: World, order: sqlite3.Row) -> int:
     return int(row["ordinal"]) if row else 0
 
 
-def _play(world: World, token: sqlite3.Row, call: Call, fault: str) -> str | None:
+def _play(world: World, token: sqlite3.Row, call: Call, name: str) -> Fault | None:
     if faults.was_played(world, call):
         return None
-    faults.record(world, call, fault, "token", token["behaviour"])
-    if fault in faults.BEFORE:
-        raise Withheld(fault)
-    return fault
+    faults.record(world, call, name, "token", token["behaviour"])
+    if name in faults.BEFORE:
+        raise Withheld(Fault(name))
+    return Fault(name)
 
 
 def _soft_declines(world: World, token: sqlite3.Row, charge: Charge) -> int:

@@ -25,26 +25,47 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
 
 
-class Withheld(Exception):
-    """A fault comes before the effect: nothing is executed, and the answer is spoilt as `fault` says."""
+class XmlRpcFault(Refusal):
+    """The call is answered, with HTTP 200, by a fault of the older generation's table."""
 
-    def __init__(self, fault: str) -> None:
-        super().__init__(fault)
-        self.fault = fault
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(200, str(code), message)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
-class Scripted:
-    """A fault of the script, taken by this call; `status` and `error_code` belong to a scripted refusal."""
+class Fault:
+    """How one call is spoilt; beside the name stands what only some faults need.
 
-    fault: str
+    `status` and `error_code` belong to a refusal or a canned answer; `seconds` to a delay, a drip and a window in
+    which nothing is found; `size` counts bytes.
+    """
+
+    name: str
     status: int | None = None
     error_code: str | None = None
+    seconds: float | None = None
+    size: int | None = None
+    content: bytes | None = None
+    content_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Withheld(Exception):
+    """A fault comes before the effect: nothing is executed, and the answer is spoilt as `fault` says."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.name)
+        self.fault = fault
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request, authenticated and routed. `ids` are the variable parts of the path, in order."""
+    """One request, authenticated and routed. `ids` are the variable parts of the path, in order.
+
+    An XML-RPC call has its method as the last part of its path, its parameters as `parameters`, and the references
+    found among them as `named`, since its body is not JSON.
+    """
 
     method: str
     path: str
@@ -53,7 +74,12 @@ class Call:
     raw: bytes
     correlation_id: str
     ids: tuple[str, ...] = ()
-    scripted: Scripted | None = None
+    scripted: Fault | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = ""
+    accept: str = ""
+    parameters: tuple[Any, ...] = ()
+    named: tuple[str, ...] = ()
 
     @cached_property
     def body(self) -> dict[str, Any]:
@@ -75,12 +101,16 @@ class Call:
 
     def references(self) -> list[str]:
         """The references that the body carries, the merchant's own first; empty for a body that cannot be read."""
+        if self.named:
+            return list(self.named)
         try:
             body = self.body
         except Refusal:
             return []
-        named = (body.get(name) for name in ("merchant_reference2", "reference", "merchant_reference1"))
-        return [value for value in named if isinstance(value, str)]
+        nested = body.get("merchant_reference")
+        older = (nested.get(name) for name in ("orderid1", "orderid2")) if isinstance(nested, dict) else ()
+        newer = (body.get(name) for name in ("merchant_reference2", "reference", "merchant_reference1"))
+        return [value for value in (*newer, *older) if isinstance(value, str)]
 
     def own_reference(self) -> str | None:
         """The reference that tells this very call apart, as far as the body has one."""
@@ -94,7 +124,7 @@ class Answer:
     status: int
     content: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    fault: str | None = None
+    fault: Fault | None = None
 
 
 def json_answer(value: Any, status: int = 200) -> Answer:

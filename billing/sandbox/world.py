@@ -1,4 +1,4 @@
-"""What every call is given: the books, the clock, the seed, and where new ids come from."""
+"""What every call is given: the books, the clock, the settings, the seed, and where new ids come from."""
 
 import hashlib
 import secrets
@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from billing.sandbox.clock import Clock
 from billing.sandbox.ledger import Ledger
+from billing.sandbox.settings import Settings
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
@@ -15,6 +16,7 @@ _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 class World:
     ledger: Ledger
     clock: Clock
+    settings: Settings
     seed: str
 
     def draw(self, *about: object) -> int:
@@ -25,6 +27,11 @@ class World:
 
 def new_id() -> str:
     return str(uuid4())
+
+
+def new_number(digits: int) -> str:
+    """A number of that many digits, as reservations (10) and invoices (17) of the older generation have them."""
+    return str(secrets.randbelow(9 * 10 ** (digits - 1)) + 10 ** (digits - 1))
 
 
 def short_reference() -> str:

@@ -58,6 +58,12 @@ def minimums(session: Session) -> dict[str, int]:
     return dict(session.exec(select(ProviderAccount.name, ProviderAccount.minimum_amount)).all())
 
 
+def currencies(session: Session) -> list[str] | None:
+    """Every currency that some account takes, sorted; None where one takes all, or there is none yet."""
+    listed = session.exec(select(ProviderAccount.currencies)).all()
+    return sorted({code for codes in listed for code in codes}) if listed and all(listed) else None
+
+
 def halt(session: Session, name: str, reason: str, now: datetime) -> bool:
     """Stop an account; True when it was running until now, so that one alarm is raised and not many."""
     table = table_of(ProviderAccount)

@@ -116,6 +116,34 @@ def locked_balance(session: Session, customer_id: UUID, currency: str) -> Custom
     return row
 
 
+def move_balance(
+    session: Session,
+    entry_id: UUID,
+    now: datetime,
+    customer_id: UUID,
+    currency: str,
+    amount: int,
+    reason: str,
+    *,
+    invoice_id: UUID | None = None,
+    credit_note_id: UUID | None = None,
+) -> BalanceEntry:
+    """Move a customer's balance by `amount` minor units and write why. Locks it; it must not go below 0."""
+    locked_balance(session, customer_id, currency).amount += amount
+    entry = BalanceEntry(
+        id=entry_id,
+        customer_id=customer_id,
+        currency=currency,
+        amount=amount,
+        reason=reason,
+        invoice_id=invoice_id,
+        credit_note_id=credit_note_id,
+        created_at=now,
+    )
+    session.add(entry)
+    return entry
+
+
 def balances_of(session: Session, customer_ids: Sequence[UUID]) -> dict[tuple[UUID, str], int]:
     """What each customer has with us by currency; only where there is something. Nothing is locked."""
     query = select(CustomerBalance).where(
@@ -149,3 +177,18 @@ def discounts_of(session: Session, subscription_ids: Sequence[UUID]) -> dict[UUI
         if row.cycles is None or row.cycles_used < row.cycles:
             found.setdefault(row.subscription_id, []).append(row)
     return found
+
+
+def discounts_since(session: Session, subscription_id: UUID, opened_at: datetime) -> Sequence[Discount]:
+    """The discounts that an invoice opened at `opened_at` took, and that nobody has ended since; oldest first.
+
+    One whose last cycle that invoice was still counts for it.
+    """
+    query = select(Discount).where(
+        Discount.subscription_id == subscription_id,
+        col(Discount.created_at) <= opened_at,
+        col(Discount.ended_at).is_(None) | (col(Discount.cycles_used) == col(Discount.cycles)),
+        col(Discount.ended_at).is_(None) | (col(Discount.ended_at) >= opened_at),
+        col(Discount.cycles_used) >= 1,
+    )
+    return session.exec(query.order_by(col(Discount.id))).all()

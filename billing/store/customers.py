@@ -74,6 +74,12 @@ def customer_by_reference(session: Session, reference: str) -> Customer | None:
     return session.exec(select(Customer).where(Customer.reference == reference)).first()
 
 
+def lock_customer(session: Session, customer_id: UUID) -> Customer | None:
+    """Lock a customer; the caller holds what of their subscriptions it writes already."""
+    query = select(Customer).where(Customer.id == customer_id).with_for_update()
+    return session.exec(query, execution_options={"populate_existing": True}).first()
+
+
 def tokens_of(session: Session, customer_id: UUID) -> Sequence[StoredToken]:
     query = select(StoredToken).where(StoredToken.customer_id == customer_id).order_by(col(StoredToken.id))
     return session.exec(query).all()

@@ -351,3 +351,10 @@ def of_period(session: Session, period_id: UUID) -> Invoice | None:
     """The recurring invoice of a period."""
     query = select(Invoice).where(Invoice.period_id == period_id, Invoice.kind == InvoiceKind.RECURRING.value)
     return session.exec(query).first()
+
+
+def of_periods(session: Session, period_ids: Sequence[UUID]) -> Sequence[Invoice]:
+    """Every invoice of these periods that still claims something or was paid, oldest first."""
+    gone = (InvoiceStatus.VOID.value, InvoiceStatus.DISCARDED.value)
+    query = select(Invoice).where(col(Invoice.period_id).in_(period_ids), col(Invoice.status).not_in(gone))
+    return session.exec(query.order_by(col(Invoice.opened_at), col(Invoice.id))).all()

@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from sqlmodel import Session
 
-from billing.domain.ledger import postings_for_opening
+from billing.domain.ledger import postings_for_balance_used, postings_for_carry, postings_for_opening
 from billing.store.batch import Batch
 from billing.store.invoices import Invoice, InvoiceLine, lines_of, take_numbers
 
@@ -38,3 +38,6 @@ def number_credit_note(session: Session, now: datetime) -> tuple[int, date]:
 
 def _open_books(batch: Batch, invoice: Invoice, lines: Sequence[InvoiceLine]) -> None:
     batch.post("opening", invoice, postings_for_opening(lines, invoice.country))
+    # What paid or moved the claim before it was booked is booked with it.
+    batch.post("balance", invoice, postings_for_balance_used(invoice.balance_used))
+    batch.post("carry", invoice, postings_for_carry(invoice.carried))

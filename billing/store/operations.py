@@ -22,7 +22,15 @@ from sqlalchemy import (
 from sqlalchemy import select as sql_select
 from sqlmodel import Field, Session, SQLModel, col, select
 
-from billing.domain.operations import CLAIMS_MAX, Authorization, OperationKind, OperationStatus, Standing, Trigger
+from billing.domain.operations import (
+    CLAIMS_MAX,
+    MAY_BE_HAPPENING,
+    Authorization,
+    OperationKind,
+    OperationStatus,
+    Standing,
+    Trigger,
+)
 from billing.store.engine import JSONX, UtcInstant, one_of
 
 _ONE_LIVE = "kind = 'purchase' AND standing = 'live'"
@@ -262,10 +270,14 @@ def of_invoices(session: Session, invoice_ids: Sequence[UUID], *, lock: bool = F
     return session.exec(_OF_INVOICES, params={"ids": list(invoice_ids)}).all()
 
 
-def of_subscriptions(session: Session, subscription_ids: Sequence[UUID]) -> Sequence[Operation]:
-    """Every operation of these subscriptions, oldest first; nothing is locked."""
-    query = select(Operation).where(col(Operation.subscription_id).in_(subscription_ids)).order_by(col(Operation.id))
-    return session.exec(query, execution_options=_FRESH).all()
+def under_way_with(session: Session, token_id: UUID, subscription_ids: Sequence[UUID]) -> Sequence[Operation]:
+    """Charges of this token among the operations of these subscriptions whose outcome is not known yet."""
+    query = select(Operation).where(
+        col(Operation.subscription_id).in_(subscription_ids),
+        Operation.token_id == token_id,
+        col(Operation.status).in_(MAY_BE_HAPPENING),
+    )
+    return session.exec(query.order_by(col(Operation.id)), execution_options=_FRESH).all()
 
 
 def revocations_of(session: Session, token_ids: Sequence[UUID]) -> Sequence[Operation]:

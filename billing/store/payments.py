@@ -65,3 +65,20 @@ def open_disputes(session: Session, invoice_ids: Sequence[UUID]) -> dict[UUID, D
     """The open dispute of each invoice that has one."""
     query = select(Dispute).where(col(Dispute.invoice_id).in_(invoice_ids), Dispute.status == DisputeStatus.OPEN.value)
     return {row.invoice_id: row for row in session.exec(query)}
+
+
+def payment_named(session: Session, invoice_id: UUID, reference: str) -> OutsidePayment | None:
+    """The payment of an invoice that was recorded under this reference."""
+    query = select(OutsidePayment).where(OutsidePayment.invoice_id == invoice_id, OutsidePayment.reference == reference)
+    return session.exec(query).first()
+
+
+def payments_of(session: Session, invoice_id: UUID) -> Sequence[OutsidePayment]:
+    """What was paid outside of an invoice, as it was recorded."""
+    query = select(OutsidePayment).where(OutsidePayment.invoice_id == invoice_id).order_by(col(OutsidePayment.id))
+    return session.exec(query).all()
+
+
+def disputes_of(session: Session, invoice_id: UUID) -> Sequence[Dispute]:
+    """Every dispute over an invoice, oldest first."""
+    return session.exec(select(Dispute).where(Dispute.invoice_id == invoice_id).order_by(col(Dispute.id))).all()

@@ -70,6 +70,13 @@ def payout_named(session: Session, provider_account: str, reference: str) -> Pay
     return session.exec(query).first()
 
 
+def payouts_after(session: Session, after: UUID | None, limit: int) -> Sequence[Payout]:
+    query = select(Payout)
+    if after is not None:
+        query = query.where(col(Payout.id) > after)
+    return session.exec(query.order_by(col(Payout.id)).limit(limit)).all()
+
+
 def payout_lines(session: Session, payout_id: UUID) -> Sequence[PayoutLine]:
     query = select(PayoutLine).where(PayoutLine.payout_id == payout_id).order_by(col(PayoutLine.position))
     return session.exec(query).all()

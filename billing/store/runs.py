@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlmodel import Field, Session, SQLModel
 
 from billing.store.engine import UtcInstant
-from billing.store.invoices import exhausted_from
+from billing.store.invoices import exhausted_from, reminded_from
 from billing.store.operations import asked_from, leased_until, planned_from
 from billing.store.releases import release_from
-from billing.store.subscriptions import period_from
+from billing.store.subscriptions import period_from, token_check_from
 
 
 class Run(SQLModel, table=True):
@@ -37,14 +37,34 @@ class Due:
     asked: datetime | None
     leased: datetime | None
     released: datetime | None
+    reminded: datetime | None
+    token_checked: datetime | None
 
     def first(self) -> datetime | None:
         """The earliest of all."""
-        found = (self.period, self.exhausted, self.planned, self.asked, self.leased, self.released)
+        found = (
+            self.period,
+            self.exhausted,
+            self.planned,
+            self.asked,
+            self.leased,
+            self.released,
+            self.reminded,
+            self.token_checked,
+        )
         return min((at for at in found if at is not None), default=None)
 
 
-_EARLIEST = select(period_from(), exhausted_from(), planned_from(), asked_from(), leased_until(), release_from())
+_EARLIEST = select(
+    period_from(),
+    exhausted_from(),
+    planned_from(),
+    asked_from(),
+    leased_until(),
+    release_from(),
+    reminded_from(),
+    token_check_from(),
+)
 
 
 def due_from(session: Session) -> Due:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from billing.domain.credits import CreditDraft, credit_unused
+from billing.domain.credits import CreditDraft, GiveAs, credit_unused
 from billing.domain.errors import Conflict, Invalid, NotFound
 from billing.domain.invoicing import InvoiceStatus
 from billing.domain.operations import OperationKind, OperationStatus, Trigger
@@ -28,8 +28,9 @@ from billing.store.invoices import Invoice
 from billing.store.operations import Operation
 from billing.store.periods import PeriodRow, latest_period
 from billing.store.subscriptions import Subscription
-from billing.use_cases.crediting import billed_lines, grant_credit, the_capture
+from billing.use_cases.crediting import Terms, billed_lines, grant_credit, the_capture
 from billing.use_cases.recording import Record, nothing
+from billing.use_cases.settle_scene import Scene
 from billing.use_cases.voiding import void
 
 
@@ -212,19 +213,12 @@ def _end_now(
     batch.event(subscription, "subscription.ended", reason="canceled")
     if case.current is None or not planned.credit.lines:
         return planned
-    capture = the_capture([op for op in case.operations if op.invoice_id == case.current.id])
-    note, operation_id = grant_credit(
-        session,
-        batch,
-        case.current,
-        capture,
-        planned.credit,
-        reason="canceled",
-        note=request.note,
-        trigger=Trigger.CANCEL,
-    )
-    batch.event(subscription, "credit_note.created", credit_note=note.id.hex, total=note.total)
-    return replace(planned, operation_id=operation_id, credit_note_id=note.id)
+    operations = [op for op in case.operations if op.invoice_id == case.current.id]
+    the_capture(operations)
+    scene = Scene(session, batch, batch.now, subscription, case.current, operations, {})
+    granted = grant_credit(scene, planned.credit, Terms("canceled", request.note, Trigger.CANCEL, GiveAs.REFUND))
+    operation_id = next(iter(granted.operation_ids), None)
+    return replace(planned, operation_id=operation_id, credit_note_id=granted.credit_note.id)
 
 
 def _close_period(period: PeriodRow, now: datetime) -> None:

@@ -9,7 +9,7 @@ from sqlmodel import Session
 from billing.domain.invoicing import InvoiceStatus, next_invoice_status
 from billing.domain.ledger import postings_for_write_off
 from billing.domain.operations import MAY_BE_HAPPENING, OperationKind, OperationStatus, Standing
-from billing.domain.subscriptions import SubscriptionEvent, SubscriptionStatus, next_status
+from billing.domain.subscriptions import SubscriptionEvent, SubscriptionStatus, end_reason, next_status
 from billing.ports import Ids
 from billing.store import invoices as invoice_store
 from billing.store import operations as operation_store
@@ -20,6 +20,7 @@ from billing.store.invoices import DunningState, Invoice, amount_due
 from billing.store.operations import Operation, drop
 from billing.store.plans import Exhausted, Plan
 from billing.store.subscriptions import Subscription
+from billing.use_cases.access import follow_state
 from billing.use_cases.halving import in_halves
 
 LOOK_AGAIN = timedelta(days=1)
@@ -72,12 +73,16 @@ def _exhaust_one(session: Session, batch: Batch, subscription: Subscription, inv
         # The renewal loop is about to end it; the invoice is closed after that.
         invoice.exhausts_at = batch.now + LOOK_AGAIN_SOON
         return
-    if any(_still_open(op) for op in operations):
+    if invoice.held_because is not None or any(_still_open(op) for op in operations):
         invoice.exhausts_at = batch.now + LOOK_AGAIN
         return
-    invoice.exhausts_at = None
+    invoice.exhausts_at = invoice.remind_at = None
     if subscription.status not in (SubscriptionStatus.ENDED, SubscriptionStatus.UNPAID):
-        _close_subscription(batch, subscription, session.get_one(Plan, subscription.plan_id))
+        plan = session.get_one(Plan, subscription.plan_id)
+        if plan.exhausted == Exhausted.MANUAL:
+            _ask_a_person(batch, subscription, invoice)
+            return
+        _close_subscription(batch, subscription, plan)
     # Ended, the whole debt is given up; kept as unpaid, only what has run out.
     ended = subscription.status == SubscriptionStatus.ENDED
     others = invoice_store.open_invoices(session, [subscription.id]).get(subscription.id, []) if ended else [invoice]
@@ -95,15 +100,29 @@ def _still_open(operation: Operation) -> bool:
 
 
 def _close_subscription(batch: Batch, subscription: Subscription, plan: Plan) -> None:
-    keeps = plan.exhausted == Exhausted.UNPAID and subscription.status == SubscriptionStatus.PAST_DUE
+    keeps = plan.exhausted == Exhausted.UNPAID and subscription.status != SubscriptionStatus.PENDING
     event = SubscriptionEvent.EXHAUSTED_UNPAID if keeps else SubscriptionEvent.EXHAUSTED_CANCEL
-    subscription.status = next_status(SubscriptionStatus(subscription.status), event).value
-    subscription.next_period_at = None
+    before = SubscriptionStatus(subscription.status)
+    subscription.status = next_status(before, event).value
+    subscription.next_period_at = subscription.token_check_at = None
     if subscription.status == SubscriptionStatus.ENDED:
-        subscription.ended_at, subscription.end_reason = batch.now, "unpaid"
-        batch.event(subscription, "subscription.ended", reason="unpaid")
+        reason = end_reason(before, event).value
+        subscription.ended_at, subscription.end_reason = batch.now, reason
+        batch.event(subscription, "subscription.ended", reason=reason)
     else:
         batch.event(subscription, "subscription.unpaid")
+    follow_state(batch, subscription)
+
+
+def _ask_a_person(batch: Batch, subscription: Subscription, invoice: Invoice) -> None:
+    """The plan leaves the end to a person: the invoice stays open, and nothing more is attempted by itself."""
+    event = SubscriptionEvent.EXHAUSTED_MANUAL
+    subscription.status = next_status(SubscriptionStatus(subscription.status), event).value
+    invoice.dunning_state = DunningState.EXHAUSTED.value
+    batch.event(subscription, "invoice.dunning_exhausted", invoice=invoice.id.hex)
+    if subscription.review_reason is None:
+        subscription.review_reason = "dunning_exhausted"
+        batch.event(subscription, "subscription.needs_review", reason=subscription.review_reason)
 
 
 def give_up(batch: Batch, subscription: Subscription, invoice: Invoice, planned: list[Operation]) -> None:

@@ -1,11 +1,12 @@
 """The gate: the one transaction that decides between a cancel and a charge, and freezes what will be sent.
 
 A row passes when, with its subscription held locked, everything it stands for is still wanted. What passes is
-`sending` from the commit on, with its bytes and key; nothing is sent that was not committed here.
+`sending` from the commit on, with its bytes and key; nothing is sent that was not committed here. A row whose request
+cannot be written goes to a person and holds up nobody.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -24,14 +25,16 @@ from billing.domain.operations import (
 )
 from billing.domain.subscriptions import SubscriptionStatus
 from billing.domain.tokens import Token
-from billing.ports import Account, Answer, Call, Refused
+from billing.ports import Account, Answer, Call, Order, Refused
 from billing.store import subscriptions as subscription_store
 from billing.store.customers import StoredToken, TokenStatus
 from billing.store.invoices import Invoice, amount_due
 from billing.store.operations import Operation
 from billing.store.subscriptions import Subscription
-from billing.use_cases.orders import OrderBook, order_for, read_order_book
-from billing.use_cases.sending import Sending, call_for
+from billing.use_cases.gate_token import Refusal, Revocation, revocation_refusal, revocations
+from billing.use_cases.halving import in_halves
+from billing.use_cases.orders import OrderBook, order_for, order_to_revoke, read_order_book
+from billing.use_cases.sending import OPENS_THE_TOKEN, Sending, call_for
 from billing.use_cases.settle import PutBack, Settlement, Withdrawn
 
 
@@ -48,48 +51,72 @@ class Facts:
     account_halted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a row does not pass: gone for good (`final`), perhaps as a decline, or only not now."""
-
-    reason: str
-    final: bool
-    as_decline: str | None = None
-    at_once: bool = False
-    """Nothing is wrong with the row: it may be claimed anew at once."""
-
-
 RETRY_CLOSED_GATE = timedelta(hours=1)
+
+
+_NEEDS_AUTHORIZATION = {
+    OperationKind.CAPTURE: (Authorization.AUTHORIZED, Authorization.PART_CAPTURED),
+    OperationKind.AMEND: (Authorization.AUTHORIZED, Authorization.PART_CAPTURED),
+    OperationKind.EXTEND: (Authorization.AUTHORIZED, Authorization.PART_CAPTURED),
+    OperationKind.RELEASE: (Authorization.AUTHORIZED, Authorization.PART_CAPTURED),
+    OperationKind.VOID: (Authorization.AUTHORIZED, Authorization.PENDING_REVIEW),
+}
+"""What acts on an authorization, and which it must be; everything else but a purchase acts on a capture."""
+
+_MOVES_MONEY = (OperationKind.PURCHASE, OperationKind.CAPTURE, OperationKind.REFUND)
+"""What must wait while an invoice is held, by a dispute or by a person."""
+
+_WAITS_FOR_A_DISPUTE = (OperationKind.PURCHASE, OperationKind.CAPTURE, OperationKind.REFUND)
+
+_NEEDS_AN_OPEN_INVOICE = (OperationKind.CAPTURE, OperationKind.EXTEND)
 
 
 def gate(
     sending: Sending, account: Account, operations: Sequence[Operation], lease: UUID, tokens: Mapping[UUID, Token]
 ) -> tuple[list[Call], list[Settlement]]:
     """Let through what is still wanted: the calls to make, and news about the rows that did not pass."""
+    calls: list[Call] = []
+    news: list[Settlement] = []
+
+    def let_through(part: Sequence[Operation]) -> None:
+        passed, refused = _one_window(sending, account, part, lease, tokens)
+        calls.extend(passed)
+        news.extend(refused)
+
+    def park(operation: Operation, reason: str) -> None:
+        answer = Answer(code="not_prepared", message=f"writing the request failed: {reason}")
+        news.append(Settlement(operation.id, lease, Refused(answer)))
+
+    in_halves(operations, let_through, park)
+    return calls, news
+
+
+def _one_window(
+    sending: Sending, account: Account, operations: Sequence[Operation], lease: UUID, tokens: Mapping[UUID, Token]
+) -> tuple[list[Call], list[Settlement]]:
     now = sending.clock.now()
     calls: list[Call] = []
     news: list[Settlement] = []
     with sending.database.tx() as session:
-        for facts, book in _look(session, operations):
-            operation = facts.operation
+        for candidate in _look(session, operations, now):
+            operation = candidate.operation
             if operation.status != OperationStatus.PLANNED or operation.lease_owner != lease:
                 continue
-            refusal = gate_refusal(facts, now)
+            refusal = candidate.refusal
             if refusal is None and _lease_too_short(operation, account, now):
                 refusal = Refusal("the lease would end before the deadline", final=False, at_once=True)
-            if refusal is None and operation.kind == OperationKind.PURCHASE and operation.id not in tokens:
+            if refusal is None and operation.kind in OPENS_THE_TOKEN and operation.id not in tokens:
                 # Its token woke up between the look and the gate: with a fresh claim it is opened first.
                 refusal = Refusal("the token was not opened", final=False, at_once=True)
             if refusal is not None:
                 news.append(Settlement(operation.id, lease, _refused(refusal, now)))
                 continue
             try:
-                _freeze(operation, account, sending.namespace, book, now)
+                _freeze(candidate, account, sending.namespace, now)
             except Invalid as wrong:
                 news.append(Settlement(operation.id, lease, Refused(Answer(code=wrong.code, message=wrong.message))))
                 continue
-            purchase_id = facts.purchase.provider_id if facts.purchase else None
-            calls.append(call_for(operation, tokens.get(operation.id), purchase_id))
+            calls.append(call_for(operation, tokens.get(operation.id), candidate.purchase_id))
     return calls, news
 
 
@@ -97,23 +124,26 @@ def gate_refusal(facts: Facts, now: datetime) -> Refusal | None:
     """Why this operation must not be sent at `now`, or None. A decision over values, without any effect."""
     if facts.account_halted:
         return Refusal("the provider account is stopped", final=False)
+    if facts.invoice.held_because is not None and facts.operation.kind in _MOVES_MONEY:
+        return Refusal(f"the invoice is held: {facts.invoice.held_because}", final=False)
+    if facts.invoice.held_because is not None and facts.operation.kind in _WAITS_FOR_A_DISPUTE:
+        return Refusal("the invoice is held", final=False)
     if facts.operation.kind == OperationKind.PURCHASE:
         return _purchase_refusal(facts, now)
-    purchase = facts.purchase
+    kind, purchase = OperationKind(facts.operation.kind), facts.purchase
     if purchase is None or purchase.provider_id is None:
         return Refusal("there is no purchase to act upon", final=True)
-    if facts.operation.kind == OperationKind.CAPTURE:
-        takeable = purchase.authorization in (Authorization.AUTHORIZED, Authorization.PART_CAPTURED)
-        wanted = facts.invoice.status == InvoiceStatus.OPEN and purchase.standing == Standing.LIVE
-        return None if takeable and wanted else Refusal("the authorization or its invoice is closed", final=True)
-    if facts.operation.kind == OperationKind.VOID:
-        live = purchase.standing == Standing.LIVE and purchase.authorization in (
-            Authorization.AUTHORIZED,
-            Authorization.PENDING_REVIEW,
-        )
-        return None if live else Refusal("there is nothing left to give back", final=True)
-    captured = facts.capture is not None and facts.capture.status == OperationStatus.SUCCEEDED
-    return None if captured else Refusal("there is no capture to act upon", final=True)
+    needed = _NEEDS_AUTHORIZATION.get(kind)
+    if needed is None:
+        captured = facts.capture is not None and facts.capture.status == OperationStatus.SUCCEEDED
+        return None if captured else Refusal("there is no capture to act upon", final=True)
+    if purchase.standing != Standing.LIVE or purchase.authorization not in needed:
+        return Refusal("the authorization is closed", final=True)
+    if kind in _NEEDS_AN_OPEN_INVOICE and facts.invoice.status != InvoiceStatus.OPEN:
+        return Refusal("the authorization or its invoice is closed", final=True)
+    if kind is OperationKind.CAPTURE and facts.operation.amount > (purchase.remaining or 0):
+        return Refusal("more than what is left of the authorization", final=True)
+    return None
 
 
 def _purchase_refusal(facts: Facts, now: datetime) -> Refusal | None:
@@ -145,34 +175,64 @@ def _refused(refusal: Refusal, now: datetime) -> PutBack | Withdrawn:
     return PutBack(now if refusal.at_once else now + RETRY_CLOSED_GATE, answer)
 
 
-def _look(session: Session, operations: Sequence[Operation]) -> list[tuple[Facts, OrderBook]]:
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """An operation before the gate: why it must not pass, or how its request is written."""
+
+    operation: Operation
+    refusal: Refusal | None
+    order: Callable[[str], Order]
+    purchase_id: str | None = None
+
+
+def _look(session: Session, operations: Sequence[Operation], now: datetime) -> list[_Candidate]:
     """Lock the subscriptions (shared) and the operations, then read what the decision needs as it stands now."""
+    about_invoices = [op for op in operations if op.subscription_id is not None]
+    about_tokens = [op.id for op in operations if op.subscription_id is None]
     if session.get_bind().dialect.name != "sqlite":
-        subscription_store.lock_shared(session, [op.subscription_id for op in operations])
-    book = read_order_book(session, [op.id for op in operations])
-    return [
-        (
-            Facts(
-                op,
-                book.invoices[op.invoice_id],
-                book.subscriptions[op.subscription_id],
-                book.tokens.get(op.token_id) if op.token_id else None,
-                book.acted_upon.get(op.purchase_id) if op.purchase_id else None,
-                book.acted_upon.get(op.capture_id) if op.capture_id else None,
-                op.provider_account in book.halted,
-            ),
-            book,
-        )
-        for op in book.chosen
-    ]
+        concerned = [op.subscription_id for op in about_invoices if op.subscription_id is not None]
+        subscription_store.lock_shared(session, concerned)
+    book = read_order_book(session, [op.id for op in about_invoices])
+    found = [_candidate(op, book, now) for op in book.chosen]
+    return found + [_of_token(revocation) for revocation in revocations(session, about_tokens)]
 
 
-def _freeze(operation: Operation, account: Account, namespace: UUID, book: OrderBook, now: datetime) -> None:
+def _candidate(operation: Operation, book: OrderBook, now: datetime) -> _Candidate:
+    invoice_id, subscription_id = operation.invoice_id, operation.subscription_id
+    assert invoice_id is not None, "only a revocation has no invoice"
+    assert subscription_id is not None, "only a revocation has no subscription"
+    facts = Facts(
+        operation,
+        book.invoices[invoice_id],
+        book.subscriptions[subscription_id],
+        book.tokens.get(operation.token_id) if operation.token_id else None,
+        book.acted_upon.get(operation.purchase_id) if operation.purchase_id else None,
+        book.acted_upon.get(operation.capture_id) if operation.capture_id else None,
+        operation.provider_account in book.halted,
+    )
+    purchase_id = facts.purchase.provider_id if facts.purchase else None
+    return _Candidate(
+        operation,
+        gate_refusal(facts, now),
+        lambda reference: order_for(operation, book, reference),
+        purchase_id,
+    )
+
+
+def _of_token(revocation: Revocation) -> _Candidate:
+    operation = revocation.operation
+    return _Candidate(
+        operation, revocation_refusal(revocation), lambda reference: order_to_revoke(operation, reference)
+    )
+
+
+def _freeze(candidate: _Candidate, account: Account, namespace: UUID, now: datetime) -> None:
     """Make the row what it will be for ever: key, reference, bytes, digest, and the instant of its first send."""
+    operation = candidate.operation
     kind = OperationKind(operation.kind)
     token_id = operation.token_id if kind is OperationKind.PURCHASE else None
     key = operation_key(namespace, kind, operation.subject, operation.n, operation.amount, operation.currency, token_id)
-    request = account.gateway.prepare(order_for(operation, book, merchant_reference(key)))
+    request = account.gateway.prepare(candidate.order(merchant_reference(key)))
     operation.key, operation.merchant_reference = key, merchant_reference(key)
     operation.request_method, operation.request_path, operation.request = request.method, request.path, request.body
     operation.request_sha256 = hashlib.sha256(request.body).hexdigest()

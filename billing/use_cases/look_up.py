@@ -84,7 +84,7 @@ def plan(database: Database, plan_id: UUID) -> Plan:
 def plans(database: Database, part: Slice, *, reference: str | None = None) -> Page[Plan]:
     """Plans, or the one with this reference."""
     with database.tx() as session:
-        return _page(session, Plan, part, reference=reference)
+        return page_of(session, Plan, part, reference=reference)
 
 
 def price(database: Database, price_id: UUID) -> PriceFound:
@@ -96,7 +96,7 @@ def price(database: Database, price_id: UUID) -> PriceFound:
 def prices(database: Database, part: Slice, *, plan_id: UUID | None = None) -> Page[PriceFound]:
     """Prices, or those of one plan."""
     with database.tx() as session:
-        page = _page(session, Price, part, plan_id=plan_id)
+        page = page_of(session, Price, part, plan_id=plan_id)
         items = items_of(session, [row.id for row in page.rows])
         return Page([PriceFound(row, items.get(row.id, ())) for row in page.rows], page.next)
 
@@ -115,14 +115,14 @@ def customer(database: Database, customer_id: UUID) -> Customer:
 def customers(database: Database, part: Slice, *, reference: str | None = None) -> Page[Customer]:
     """Customers, or the one with this reference."""
     with database.tx() as session:
-        return _page(session, Customer, part, reference=reference)
+        return page_of(session, Customer, part, reference=reference)
 
 
 def tokens(database: Database, part: Slice, customer_id: UUID) -> Page[StoredToken]:
     """The tokens of a customer; nothing is opened. Raises `NotFound` for an unknown customer."""
     with database.tx() as session:
         _one(session, Customer, customer_id, "customer")
-        return _page(session, StoredToken, part, customer_id=customer_id)
+        return page_of(session, StoredToken, part, customer_id=customer_id)
 
 
 def subscription(database: Database, subscription_id: UUID) -> Subscription:
@@ -136,14 +136,14 @@ def subscriptions(
 ) -> Page[Subscription]:
     """Subscriptions, narrowed by whatever is given."""
     with database.tx() as session:
-        return _page(session, Subscription, part, customer_id=customer_id, status=status)
+        return page_of(session, Subscription, part, customer_id=customer_id, status=status)
 
 
 def periods(database: Database, part: Slice, subscription_id: UUID) -> Page[PeriodRow]:
     """The periods of a subscription. Raises `NotFound` for an unknown one."""
     with database.tx() as session:
         _one(session, Subscription, subscription_id, "subscription")
-        return _page(session, PeriodRow, part, subscription_id=subscription_id)
+        return page_of(session, PeriodRow, part, subscription_id=subscription_id)
 
 
 def invoice(database: Database, invoice_id: UUID) -> InvoiceFound:
@@ -151,6 +151,11 @@ def invoice(database: Database, invoice_id: UUID) -> InvoiceFound:
     with database.tx() as session:
         row = _one(session, Invoice, invoice_id, "invoice")
         return InvoiceFound(row, lines_of(session, [row.id]).get(row.id, ()))
+
+
+def invoice_in(session: Session, row: Invoice) -> InvoiceFound:
+    """An invoice with its lines, in the caller's transaction."""
+    return InvoiceFound(row, lines_of(session, [row.id]).get(row.id, ()))
 
 
 def invoices(
@@ -163,7 +168,7 @@ def invoices(
 ) -> Page[InvoiceFound]:
     """Invoices, narrowed by whatever is given."""
     with database.tx() as session:
-        page = _page(session, Invoice, part, subscription_id=subscription_id, customer_id=customer_id, status=status)
+        page = page_of(session, Invoice, part, subscription_id=subscription_id, customer_id=customer_id, status=status)
         lines = lines_of(session, [row.id for row in page.rows])
         return Page([InvoiceFound(row, lines.get(row.id, ())) for row in page.rows], page.next)
 
@@ -185,7 +190,7 @@ def operations(
 ) -> Page[OperationFound]:
     """Operations, narrowed by whatever is given."""
     with database.tx() as session:
-        page = _page(session, Operation, part, status=status, kind=kind, invoice_id=invoice_id)
+        page = page_of(session, Operation, part, status=status, kind=kind, invoice_id=invoice_id)
         seen = _observations(session, [row.id for row in page.rows])
         return Page([OperationFound(row, seen.get(row.id, ())) for row in page.rows], page.next)
 
@@ -203,6 +208,16 @@ def operation_status(database: Database, operation_id: UUID) -> tuple[OperationS
     return status, not FOLLOWS[status] or status is OperationStatus.NEEDS_OPERATOR
 
 
+def credit_notes(
+    database: Database, part: Slice, *, invoice_id: UUID | None = None
+) -> Page[tuple[CreditNote, Sequence[CreditNoteLine]]]:
+    """Credit notes with their lines, or those of one invoice."""
+    with database.tx() as session:
+        page = page_of(session, CreditNote, part, invoice_id=invoice_id)
+        lines = credit_note_lines(session, [row.id for row in page.rows])
+        return Page([(row, lines.get(row.id, ())) for row in page.rows], page.next)
+
+
 def refund_in(session: Session, credit_note: CreditNote, operation_id: UUID) -> RefundFound:
     """A credit note just granted, in the caller's transaction."""
     lines = credit_note_lines(session, [credit_note.id]).get(credit_note.id, ())
@@ -217,7 +232,8 @@ def _one(session: Session, model: type[Row], row_id: UUID, what: str) -> Row:
     return row
 
 
-def _page(session: Session, model: type[Row], part: Slice, **wanted: Any) -> Page[Row]:
+def page_of(session: Session, model: type[Row], part: Slice, **wanted: Any) -> Page[Row]:
+    """A part of a table, narrowed by equal columns where a value is given."""
     columns = table_of(model).c
     conditions: list[ColumnElement[bool]] = [
         columns[name] == value for name, value in wanted.items() if value is not None

@@ -87,13 +87,15 @@ class NewInvoice:
 def read_books(
     session: Session, subscriptions: Sequence[Subscription], seller: Seller, prices: Sequence[UUID] = ()
 ) -> Books:
-    """Read what billing these subscriptions needs; `prices` are further ones, of changes that are about to happen."""
+    """Read what billing these subscriptions needs, now and after their pending changes; `prices` are further ones."""
     ids = [row.id for row in subscriptions]
     customer_ids = list({row.customer_id for row in subscriptions})
-    price_ids = list({row.price_id for row in subscriptions} | set(prices))
+    later = [row.pending_change for row in subscriptions if row.pending_change is not None]
+    plan_ids = {row.plan_id for row in subscriptions} | {UUID(change["plan_id"]) for change in later}
+    price_ids = list({row.price_id for row in subscriptions} | {UUID(c["price_id"]) for c in later} | set(prices))
     return Books(
         seller=seller,
-        plans=plans_by_id(session, [row.plan_id for row in subscriptions]),
+        plans=plans_by_id(session, list(plan_ids)),
         offers=offers_of(session, price_ids),
         customers=customers_by_id(session, customer_ids),
         in_arrears={

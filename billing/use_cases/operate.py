@@ -73,5 +73,6 @@ def _sleeping(
 def _later(operation: Operation, status: str, now: datetime, zone: str) -> PutBack:
     if status == TokenStatus.SUSPENDED:
         answer = Answer(code="token_suspended", message="the token is still suspended")
-        return PutBack(next_local_morning(now, zone, operation.invoice_id), answer)
+        # The invoice, so that every attempt of it falls on the same minute of its mornings.
+        return PutBack(next_local_morning(now, zone, operation.subject), answer)
     return PutBack(now + UNREADABLE_TOKEN_WAIT, Answer(code="token_unreadable", message="the token could not be read"))

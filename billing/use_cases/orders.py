@@ -11,13 +11,14 @@ from sqlmodel import Session, col, select
 
 from billing.domain.ids import Prefix, shown
 from billing.domain.operations import OperationKind
-from billing.ports import Order, OrderLine
+from billing.ports import Order, OrderLine, Shipment
 from billing.store.accounts import ProviderAccount
 from billing.store.customers import StoredToken
 from billing.store.invoices import CreditNoteLine, Invoice, InvoiceLine, credit_note_lines, lines_of
 from billing.store.operations import Operation
 from billing.store.plans import Plan
 from billing.store.subscriptions import Subscription
+from billing.use_cases.order_lines import lines_credited, lines_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class OrderBook:
     lines: Mapping[UUID, list[InvoiceLine]]
     credited: Mapping[UUID, list[CreditNoteLine]]
 
+
+_HAS_INVOICE_LINES = (OperationKind.PURCHASE, OperationKind.CAPTURE, OperationKind.AMEND)
 
 # Built once: these run for every window.
 _IDS: Any = bindparam("ids", expanding=True)
@@ -61,7 +64,7 @@ def read_order_book(session: Session, operation_ids: Sequence[UUID]) -> OrderBoo
     cases = session.execute(_CASES, {"ids": list(operation_ids)}).all()
     chosen = [case[0] for case in cases]
     others = {op_id for op in chosen for op_id in (op.purchase_id, op.capture_id) if op_id is not None}
-    charging = [op.invoice_id for op in chosen if op.kind in (OperationKind.PURCHASE, OperationKind.CAPTURE)]
+    charging = [op.invoice_id for op in chosen if op.kind in _HAS_INVOICE_LINES]
     notes = [op.subject for op in chosen if op.kind == OperationKind.REFUND]
     found = session.exec(_ACTED_UPON, params={"ids": list(others)}).all() if others else ()
     return OrderBook(
@@ -80,7 +83,10 @@ def read_order_book(session: Session, operation_ids: Sequence[UUID]) -> OrderBoo
 def order_for(operation: Operation, book: OrderBook, reference: str) -> Order:
     """The values of one request, in our words; `reference` is the operation's own at the provider."""
     kind = OperationKind(operation.kind)
-    subscription = book.subscriptions[operation.subscription_id]
+    invoice_id, subscription_id = operation.invoice_id, operation.subscription_id
+    assert invoice_id is not None, "only a revocation has no invoice"
+    assert subscription_id is not None, "only a revocation has no subscription"
+    subscription = book.subscriptions[subscription_id]
     purchase = book.acted_upon.get(operation.purchase_id) if operation.purchase_id else None
     capture = book.acted_upon.get(operation.capture_id) if operation.capture_id else None
     is_purchase = kind is OperationKind.PURCHASE
@@ -89,33 +95,49 @@ def order_for(operation: Operation, book: OrderBook, reference: str) -> Order:
         operation.amount,
         operation.currency,
         reference,
-        shown(Prefix.INVOICE, operation.invoice_id),
-        lines=_lines(operation, kind, book),
+        shown(Prefix.INVOICE, invoice_id),
+        lines=_lines(operation, kind, book, invoice_id),
         purchase_id=purchase.provider_id if purchase else None,
         capture_id=capture.provider_id if capture else None,
         subscription_name=book.plans[subscription.plan_id].name if is_purchase else None,
         interval=subscription.interval if is_purchase else None,
         interval_count=subscription.interval_count if is_purchase else None,
+        is_whole=kind is not OperationKind.CAPTURE or purchase is None or operation.amount == purchase.remaining,
+        shipments=tuple(Shipment(**parcel) for parcel in operation.details.get("shipments", ())),
+        days=operation.details.get("days"),
     )
 
 
-def _lines(operation: Operation, kind: OperationKind, book: OrderBook) -> tuple[OrderLine, ...]:
-    if kind in (OperationKind.PURCHASE, OperationKind.CAPTURE):
-        return tuple(_invoice_line(line) for line in book.lines[operation.invoice_id])
+def order_to_revoke(operation: Operation, reference: str) -> Order:
+    """The cancellation of a token: it is about no order."""
+    return Order(OperationKind.REVOKE, operation.amount, operation.currency, reference, "")
+
+
+def _lines(operation: Operation, kind: OperationKind, book: OrderBook, invoice_id: UUID) -> tuple[OrderLine, ...]:
+    if kind is OperationKind.CAPTURE and "lines" in operation.details:
+        return _part_lines(operation, book.lines[invoice_id])
+    if kind in _HAS_INVOICE_LINES:
+        return lines_left(book.lines[invoice_id], operation.amount, after_captures=kind is OperationKind.CAPTURE)
     if kind is OperationKind.REFUND:
-        return tuple(_credit_line(line) for line in book.credited[operation.subject])
+        return lines_credited(book.credited[operation.subject], operation.amount)
     return ()
 
 
-def _invoice_line(line: InvoiceLine) -> OrderLine:
-    return OrderLine(
-        line.article_number, line.name, line.quantity, line.unit_amount, line.amount, line.tax_amount, line.tax_rate
-    )
-
-
-def _credit_line(line: CreditNoteLine) -> OrderLine:
-    """Whole units where units are credited, else one unit of the share."""
-    units = line.quantity if line.quantity and line.amount % line.quantity == 0 else 1
-    return OrderLine(
-        line.article_number, line.name, units, line.amount // units, line.amount, line.tax_amount, line.tax_rate
-    )
+def _part_lines(operation: Operation, lines: Sequence[InvoiceLine]) -> tuple[OrderLine, ...]:
+    """What a part capture takes of each line; without lines where they do not make up its amount (a used balance)."""
+    by_id = {line.id.hex: line for line in lines}
+    parts = []
+    for part in operation.details["lines"]:
+        line = by_id[part["line"]]
+        parts.append(
+            OrderLine(
+                line.article_number,
+                line.name,
+                part["units"],
+                line.unit_amount,
+                part["amount"],
+                part["tax"],
+                line.tax_rate,
+            )
+        )
+    return tuple(parts) if sum(part.amount for part in parts) == operation.amount else ()

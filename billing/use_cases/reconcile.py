@@ -1,7 +1,8 @@
-"""Reconcile: ask about every outcome that is not known, until it is (charging rules, section 3, the REST half).
+"""Reconcile: ask about every outcome that is not known, until it is (charging rules, section 3).
 
 Where the operation acts on a known order, the order itself is read first; else, and where that shows nothing, the same
-bytes go out again under the same key. Whatever comes back goes through `settle`.
+bytes go out again: under their key, or without one only where doing it twice does no harm. Whatever comes back goes
+through `settle`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,18 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
-from billing.domain.operations import Authorization, OperationKind, OperationStatus
+from billing.domain.operations import (
+    WITHOUT_A_KEY,
+    Authorization,
+    OperationKind,
+    OperationStatus,
+    may_be_repeated,
+)
 from billing.ports import Account, Answer, Declined, OrderState, Outcome, Refused, Succeeded, Unknown
 from billing.store.bulk import table_of
-from billing.store.operations import Operation, claim_unanswered
-from billing.use_cases.sending import Sending, call, call_for, reveal, windows
+from billing.store.operations import Operation, claim_unanswered, locked
+from billing.store.subscriptions import lock_shared
+from billing.use_cases.sending import OPENS_THE_TOKEN, Sending, call, call_for, reveal, windows
 from billing.use_cases.settle import Settlement
 from billing.use_cases.settle_purchase import REVIEW_POLLS
 
@@ -50,7 +58,9 @@ def _ask_window(
     news: list[Settlement] = []
     silent: list[Operation] = []
     for op in window:
-        found = evidence(op, orders.get(subject[op.id] or ""), now)
+        found = evidence(op, orders.get(subject[op.id] or ""), now, account.generation)
+        if found is None and not may_be_repeated(account.generation, OperationKind(op.kind), is_whole=is_whole(op)):
+            found = Refused(Answer(code="not_repeated", message="sent once, not found, and never to be sent twice"))
         if found is not None:
             news.append(Settlement(op.id, lease, found))
         else:
@@ -59,13 +69,21 @@ def _ask_window(
     _replay(sending, account, silent, lease, purchase_ids)
 
 
-def evidence(operation: Operation, order: OrderState | None, now: datetime) -> Outcome | None:
+def is_whole(operation: Operation) -> bool:
+    """Whether it takes or gives back all there is: a capture that names no lines, a refund that says so."""
+    if operation.kind == OperationKind.CAPTURE:
+        return "lines" not in operation.details
+    return bool(operation.details.get("is_whole", False))
+
+
+def evidence(operation: Operation, order: OrderState | None, now: datetime, generation: str = "rest") -> Outcome | None:
     """What the order itself, or the age of the question, says about an operation; None where only asking helps."""
     if operation.authorization == Authorization.PENDING_REVIEW:
         return _reviewed(operation, order, now)
     if order is not None and (shown := _shown(operation, order)) is not None:
         return shown
-    if operation.sent_at is not None and now - operation.sent_at > KEY_LIFE:
+    knows_keys = generation != WITHOUT_A_KEY
+    if knows_keys and operation.sent_at is not None and now - operation.sent_at > KEY_LIFE:
         return Refused(Answer(code="key_expired", message="no answer while the idempotency key was known"))
     return None
 
@@ -74,6 +92,10 @@ def _shown(operation: Operation, order: OrderState) -> Outcome | None:
     """A capture or refund under our reference with our amount, or an order that is voided: it happened."""
     if operation.kind == OperationKind.VOID:
         return Succeeded(_read("order is voided")) if order.authorization == Authorization.VOIDED else None
+    if operation.kind == OperationKind.EXTEND:
+        ends_at = datetime.fromisoformat(operation.details["ends_at"])
+        is_later = order.expires_at is not None and order.expires_at > ends_at
+        return Succeeded(_read("the order ends later"), expires_at=order.expires_at) if is_later else None
     movements = {OperationKind.CAPTURE: order.captures, OperationKind.REFUND: order.refunds}.get(
         OperationKind(operation.kind), ()
     )
@@ -96,6 +118,13 @@ def _reviewed(operation: Operation, order: OrderState | None, now: datetime) -> 
     return Refused(_read("no decision of the review", code="REVIEW_OVERDUE"))
 
 
+def _locked_in_order(session: Session, operations: Sequence[Operation]) -> list[UUID]:
+    """Lock as every writer does: subscriptions first (shared), then the operations by id."""
+    if session.get_bind().dialect.name != "sqlite":
+        lock_shared(session, [op.subscription_id for op in operations if op.subscription_id is not None])
+    return list(locked(session, [op.id for op in operations]))
+
+
 def _read(message: str, code: str | None = None) -> Answer:
     return Answer(code=code, message=message)
 
@@ -109,8 +138,8 @@ def _replay(
     tokens, shut = reveal(sending, silent, lease, again=True)
     sending.settle(shut)
     table = table_of(Operation)
-    asked = [op.id for op in silent]
     with sending.database.tx() as session:
+        asked = _locked_in_order(session, silent)
         mine = set(
             session.scalars(
                 update(table)
@@ -127,6 +156,6 @@ def _replay(
     calls = [
         call_for(op, tokens.get(op.id), purchase_ids.get(op.purchase_id) if op.purchase_id else None)
         for op in silent
-        if op.id in mine and (op.kind != OperationKind.PURCHASE or op.id in tokens)
+        if op.id in mine and (op.kind not in OPENS_THE_TOKEN or op.id in tokens)
     ]
     call(sending, account, calls, lease)

@@ -12,6 +12,7 @@ from billing.domain.subscriptions import EndReason, SubscriptionEvent, Subscript
 from billing.store.batch import Batch
 from billing.store.periods import PeriodKind, PeriodRow
 from billing.store.subscriptions import Subscription
+from billing.use_cases.access import follow_state
 from billing.use_cases.opening import Books
 
 _TZDATA = version("tzdata")
@@ -97,6 +98,7 @@ def move(batch: Batch, subscription: Subscription, event: SubscriptionEvent, typ
     """Take a transition and say so. Raises `TransitionNotAllowed`."""
     subscription.status = next_status(SubscriptionStatus(subscription.status), event).value
     batch.event(subscription, type_)
+    follow_state(batch, subscription)
 
 
 def end(batch: Batch, subscription: Subscription, event: SubscriptionEvent, reason: EndReason, at: datetime) -> None:
@@ -105,6 +107,7 @@ def end(batch: Batch, subscription: Subscription, event: SubscriptionEvent, reas
     subscription.ended_at, subscription.end_reason = at, reason.value
     subscription.next_period_at = subscription.token_check_at = subscription.pending_change = None
     batch.event(subscription, "subscription.ended", reason=reason.value)
+    follow_state(batch, subscription)
 
 
 def send_to_review(batch: Batch, subscription: Subscription, reason: str, run: Renewed) -> None:

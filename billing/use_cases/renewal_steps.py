@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 
 from billing.domain.ids import derived_id
-from billing.domain.invoicing import Share, invoice_for_period
+from billing.domain.invoicing import InvoiceDraft, Share, invoice_for_period
 from billing.domain.operations import MAY_BE_HAPPENING
 from billing.domain.periods import (
     BillingCycle,
@@ -22,7 +22,7 @@ from billing.domain.periods import (
     period_containing,
     stub_of,
 )
-from billing.domain.subscriptions import EndReason, SubscriptionEvent, SubscriptionStatus
+from billing.domain.subscriptions import EndReason, SubscriptionEvent, SubscriptionStatus, next_status
 from billing.domain.terms import CatchUp, is_last_cycle
 from billing.store import invoices as invoice_store
 from billing.store import operations as operation_store
@@ -31,7 +31,9 @@ from billing.store.invoices import Invoice, InvoiceKind
 from billing.store.periods import PeriodKind
 from billing.store.plans import AnchorPolicy, MissingToken, ZeroInvoices
 from billing.store.subscriptions import Subscription
-from billing.use_cases.opening import NewInvoice, open_invoice
+from billing.use_cases.access import grace_over, withdraw
+from billing.use_cases.change_later import take_up_change
+from billing.use_cases.opening import Books, NewInvoice, open_invoice
 from billing.use_cases.renewal_pass import Pass, Span, cycle_of, end, move, send_to_review, write_period
 from billing.use_cases.voiding import void
 
@@ -51,10 +53,12 @@ def step(here: Pass, subscription: Subscription) -> list[Invoice]:
         (subscription.cancel_at, _end),
         (subscription.gate_expires_at, _give_up_start),
         (subscription.next_period_at, _boundary),
+        (subscription.grace_ends_at, _grace_over),
     ]
     due = [(at, take) for at, take in order if at is not None and at <= here.now]
     if not due:
         # Its instant was only held back; looking was all there was to do.
+        assert subscription.not_before is not None, "an instant of a subscription is due that no step handles"
         subscription.not_before = None
         return []
     return min(due, key=itemgetter(0))[1](here, subscription)
@@ -64,6 +68,11 @@ def _end(here: Pass, subscription: Subscription) -> list[Invoice]:
     assert subscription.cancel_at is not None, "an end needs its instant"
     end(here.batch, subscription, SubscriptionEvent.END_REACHED, EndReason.CANCELED, subscription.cancel_at)
     here.run.ended += 1
+    return []
+
+
+def _grace_over(here: Pass, subscription: Subscription) -> list[Invoice]:
+    grace_over(here.batch, subscription)
     return []
 
 
@@ -87,9 +96,8 @@ def _boundary(here: Pass, subscription: Subscription) -> list[Invoice]:
     if subscription.status == SubscriptionStatus.PENDING and subscription.trial_days and not subscription.next_seq > 1:
         return _open_trial(here, subscription)
     if is_last_cycle(subscription.cycles_done, subscription.term_cycles):
-        end(here.batch, subscription, SubscriptionEvent.CYCLES_DONE, EndReason.COMPLETED, here.now)
-        here.run.ended += 1
-        return []
+        return _complete(here, subscription)
+    take_up_change(here, subscription)
     if subscription.status == SubscriptionStatus.TRIALING and not _token_is_there(here, subscription):
         return _end_trial_without_token(here, subscription)
     span = next_span(subscription)
@@ -99,6 +107,17 @@ def _boundary(here: Pass, subscription: Subscription) -> list[Invoice]:
     if choice is not None and choice["policy"] == CatchUp.FORGIVE:
         span = _forgiven(span, choice)
     return open_period(here, subscription, span)
+
+
+def _complete(here: Pass, subscription: Subscription) -> list[Invoice]:
+    """The limited term is over; with a debt it ends when the debt is settled, and opens nothing until then."""
+    after = next_status(SubscriptionStatus(subscription.status), SubscriptionEvent.CYCLES_DONE)
+    if after is not SubscriptionStatus.ENDED:
+        subscription.next_period_at = None
+        return []
+    end(here.batch, subscription, SubscriptionEvent.CYCLES_DONE, EndReason.COMPLETED, here.now)
+    here.run.ended += 1
+    return []
 
 
 def next_span(subscription: Subscription) -> Span:
@@ -121,14 +140,15 @@ def next_span(subscription: Subscription) -> Span:
     return Span(PeriodKind.SKIPPED if whole.is_empty else PeriodKind.REGULAR, whole, n, whole.days)
 
 
-def open_period(here: Pass, subscription: Subscription, span: Span) -> list[Invoice]:
-    """Write the period, and its invoice where it costs something."""
+def open_period(here: Pass, subscription: Subscription, span: Span, *, at_once: bool = False) -> list[Invoice]:
+    """Write the period, and its invoice where it costs something: collected `at_once`, or at the hour of collection."""
     if (
         span.kind in (PeriodKind.REGULAR, PeriodKind.STUB)
         and len(here.books.in_arrears.get(subscription.id, [])) >= UNPAID_MAX
     ):
         span = replace(span, kind=PeriodKind.WITHHELD, reason="two invoices are unpaid")
-    new = _invoice(here, subscription, span) if span.kind in (PeriodKind.REGULAR, PeriodKind.STUB) else None
+    is_billed = span.kind in (PeriodKind.REGULAR, PeriodKind.STUB)
+    new = _invoice(here, subscription, span, at_once=at_once) if is_billed else None
     period_id = write_period(here.batch, subscription, span)
     _start(here, subscription)
     subscription.next_cycle_index += 1
@@ -144,11 +164,11 @@ def open_period(here: Pass, subscription: Subscription, span: Span) -> list[Invo
     return _bill(here, subscription, new(period_id))
 
 
-def _invoice(here: Pass, subscription: Subscription, span: Span) -> Callable[..., NewInvoice]:
-    """The invoice of a period, before anything of it is written: what can be wrong with a row shows here."""
-    books, period = here.books, span.period
+def period_draft(books: Books, subscription: Subscription, span: Span) -> InvoiceDraft:
+    """What a period costs, before anything of it is written: what can be wrong with a row shows here."""
+    period = span.period
     whole = span.offset_days == 0 and span.kind is PeriodKind.REGULAR
-    draft = invoice_for_period(
+    return invoice_for_period(
         books.offer(subscription),
         period,
         books.tax(subscription, period.start_date),
@@ -158,8 +178,14 @@ def _invoice(here: Pass, subscription: Subscription, span: Span) -> Callable[...
         discounts=books.discounts_of(subscription),
         price_id=subscription.price_id,
     )
+
+
+def _invoice(here: Pass, subscription: Subscription, span: Span, *, at_once: bool) -> Callable[..., NewInvoice]:
+    period = span.period
+    draft = period_draft(here.books, subscription, span)
     is_first = subscription.next_seq == 1
-    collected_at = here.now if is_first else collect_at(period.start_date, subscription.zone, subscription.id)
+    hour = collect_at(period.start_date, subscription.zone, subscription.id)
+    collected_at = here.now if is_first or at_once else hour
     invoice_id = derived_id(period.starts_at, subscription.id.bytes, str(subscription.next_seq).encode())
     return lambda period_id: NewInvoice(
         invoice_id, InvoiceKind.RECURRING, period_id, draft, collected_at, takes_waiting=True
@@ -233,6 +259,7 @@ def _end_trial_without_token(here: Pass, subscription: Subscription) -> list[Inv
         move(here.batch, subscription, SubscriptionEvent.TRIAL_ENDED_PAUSE, "subscription.paused")
         return []
     move(here.batch, subscription, SubscriptionEvent.TRIAL_ENDED_INVOICE_ONLY, "subscription.past_due")
+    withdraw(here.batch, subscription, here.books.plans[subscription.plan_id].grace_days)
     subscription.token_id = None
     return open_period(here, subscription, next_span(subscription))
 

@@ -3,11 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from billing.domain.errors import AlreadyExists, Invalid, NotFound
+from billing.domain.errors import AlreadyExists, Conflict, Invalid, NotFound
 from billing.domain.money import exponent
 from billing.domain.tokens import Token
 from billing.ports import Ids
-from billing.store.accounts import account_names
+from billing.store.accounts import ProviderAccount, account_names
 from billing.store.customers import Customer, StoredToken, TokenStatus, token_with_index
 from billing.store.engine import Database
 from billing.use_cases.recording import Record, nothing
@@ -33,20 +33,26 @@ def save_token(
     """Seal `token` for its customer and keep it.
 
     Raises `NotFound` for an unknown customer, `Invalid` for an unknown account, currency or an impossible token, and
-    `AlreadyExists` where this very token is kept already.
+    `AlreadyExists` where this very token is kept already, `Conflict` where the customer was erased.
     """
     exponent(currency)
     if not 1 <= len(token.reveal()) <= TOKEN_LENGTH_MAX or not token.reveal().isprintable():
         raise Invalid(f"a token has 1 to {TOKEN_LENGTH_MAX} printable characters", where="token")
     index_version, index = keyring.blind_index(provider_account, token)
     with database.tx() as session:
-        if session.get(Customer, customer_id) is None:
+        customer = session.get(Customer, customer_id)
+        if customer is None:
             raise NotFound("there is no such customer")
+        if customer.erased_at is not None:
+            raise Conflict("this customer was erased; make a new one")
         known = account_names(session)
         if provider_account not in known:
             raise Invalid(
                 f"no provider account has this name; configured: {', '.join(sorted(known))}", where="provider_account"
             )
+        listed = session.get_one(ProviderAccount, provider_account).currencies
+        if listed and currency not in listed:
+            raise Invalid(f"this account takes {', '.join(sorted(listed))} only", where="currency")
         if token_with_index(session, provider_account, index_version, index) is not None:
             raise AlreadyExists("this token is kept already", where="token")
         row = StoredToken(

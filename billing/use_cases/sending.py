@@ -14,9 +14,13 @@ from billing.store.batch import Batch
 from billing.store.customers import StoredToken, TokenStatus, tokens_by_id
 from billing.store.engine import Database
 from billing.store.operations import Operation
+from billing.use_cases.second_look import second_look
 from billing.use_cases.settle import Settlement, settle
 from billing.vault.envelope import Context
 from billing.vault.keyring import Keyring
+
+OPENS_THE_TOKEN = {OperationKind.PURCHASE: "charge", OperationKind.REVOKE: "revoke"}
+"""The kinds whose request carries the token, and what the audit log calls it."""
 
 LEASE = timedelta(minutes=3)
 """How long a claimed row is ours; longer than any deadline, so that nobody else asks while our call may still land."""
@@ -58,18 +62,18 @@ def token_context(token: StoredToken) -> Context:
 def reveal(
     sending: Sending, operations: Sequence[Operation], lease: UUID, *, again: bool = False
 ) -> tuple[dict[UUID, Token], list[Settlement]]:
-    """Open the token of each purchase, by operation id, after its audit row is committed.
+    """Open the token of each purchase or revocation, by operation id, after its audit row is committed.
 
     A record that does not open becomes a settlement for a person; one of a token that may not be
     charged is left shut, but for a question asked `again`.
     """
-    purchases = [op for op in operations if op.kind == OperationKind.PURCHASE and op.token_id is not None]
-    if not purchases:
+    asking = [op for op in operations if op.kind in OPENS_THE_TOKEN and op.token_id is not None]
+    if not asking:
         return {}, []
     now = sending.clock.now()
     with sending.database.tx() as session:
-        stored = tokens_by_id(session, list({op.token_id for op in purchases if op.token_id is not None}))
-        allowed = [op for op in purchases if _may_open(op, stored, again=again)]
+        stored = tokens_by_id(session, list({op.token_id for op in asking if op.token_id is not None}))
+        allowed = [op for op in asking if _may_open(op, stored, again=again)]
         batch = Batch(sending.ids, now)
         for op in allowed:
             batch.add(
@@ -77,7 +81,7 @@ def reveal(
                 operation_id=op.id,
                 epoch=op.epoch,
                 token_id=op.token_id,
-                purpose="charge",
+                purpose=OPENS_THE_TOKEN[OperationKind(op.kind)],
                 worker=sending.worker[:64],
                 at=now,
             )
@@ -110,8 +114,9 @@ def call(sending: Sending, account: Account, calls: Sequence[Call], lease: UUID)
     if not calls:
         return
     sending.passed("call.begins")
-    settlements = [Settlement(operation_id, lease, outcome) for operation_id, outcome in account.gateway.send(calls)]
+    outcomes = list(account.gateway.send(calls))
     sending.passed("call.answered")
+    settlements = [Settlement(id_, lease, news) for id_, news in second_look(account, calls, outcomes)]
     sending.settle(settlements)
 
 
@@ -130,8 +135,10 @@ def windows(operations: Sequence[Operation], accounts: Mapping[str, Account]) ->
 
 def _may_open(operation: Operation, stored: Mapping[UUID, StoredToken], *, again: bool) -> bool:
     token = stored.get(operation.token_id) if operation.token_id else None
+    again = again or operation.kind == OperationKind.REVOKE
     if again and token is not None and token.status != TokenStatus.ERASED:
-        # The same bytes under the same key only ask what became of them; the token's state today is no matter.
+        # The same bytes under the same key only ask what became of them, and a revocation asks for nothing else than
+        # the token's end; its state today is no matter.
         return True
     return token is not None and (
         token.status == "active" or (token.status == "suspended" and operation.reads_token_first)
@@ -144,7 +151,7 @@ def _open(
     tokens: dict[UUID, Token] = {}
     shut: list[Settlement] = []
     for op in operations:
-        assert op.token_id is not None, "only purchases with a token are revealed"
+        assert op.token_id is not None, "only what has a token is revealed"
         record = stored[op.token_id]
         try:
             tokens[op.id] = keyring.open(token_context(record), record.sealed)

@@ -9,32 +9,37 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam
-from sqlmodel import Session, col, select
-
-from billing.domain.operations import OperationKind, OperationStatus, Standing, next_replay_at
+from billing.domain.operations import (
+    MAY_BE_HAPPENING,
+    Authorization,
+    OperationKind,
+    OperationStatus,
+    Standing,
+    next_replay_at,
+)
 from billing.ports import Answer, Declined, Ids, NotSent, Outcome, Refused, Succeeded, Unknown
 from billing.store import invoices as invoice_store
-from billing.store import operations as operation_store
-from billing.store import subscriptions as subscription_store
-from billing.store.accounts import halt
+from billing.store.accounts import ProviderAccount, halt
 from billing.store.batch import Batch
-from billing.store.customers import lock_tokens
 from billing.store.engine import Database
 from billing.store.invoices import PaymentState
 from billing.store.numbers import number_invoices
 from billing.store.operations import Observation, Operation
 from billing.use_cases.halving import in_halves
-from billing.use_cases.settle_follow_up import capture_succeeded, email_succeeded, refund_succeeded, void_succeeded
-from billing.use_cases.settle_purchase import (
-    bury,
-    climb,
-    purchase_declined,
-    purchase_succeeded,
-    reviewed,
-    under_review,
+from billing.use_cases.settle_amend import amend_succeeded, release_succeeded
+from billing.use_cases.settle_authorization import authorization_lost, extend_refused, extend_succeeded, keep_alive
+from billing.use_cases.settle_decline import bury, climb
+from billing.use_cases.settle_follow_up import (
+    capture_succeeded,
+    email_succeeded,
+    refund_succeeded,
+    ship_succeeded,
+    void_succeeded,
 )
-from billing.use_cases.settle_scene import Scene
+from billing.use_cases.settle_locks import scenes_of, write_whole_lines
+from billing.use_cases.settle_purchase import purchase_declined, purchase_succeeded, reviewed, under_review
+from billing.use_cases.settle_scene import Scene, Stage, TokenScene
+from billing.use_cases.settle_token import revoke_succeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,15 @@ class Withdrawn:
     as_decline: str | None = None
 
 
-News = Outcome | PutBack | Withdrawn
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A capture was refused, and the order was read: its authorization ended with nothing captured."""
+
+    answer: Answer
+    authorization: Authorization
+
+
+News = Outcome | PutBack | Withdrawn | Lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +81,16 @@ class Settlement:
 BACKOFF_MAX = timedelta(hours=1)
 HTTP_CONFLICT = 409
 
-_WHOSE = select(Operation.id, Operation.subscription_id, Operation.invoice_id).where(
-    col(Operation.id).in_(bindparam("ids", expanding=True))
-)
-
-_OPEN = (OperationStatus.SENDING, OperationStatus.UNKNOWN, OperationStatus.NEEDS_OPERATOR)
-
 _SUCCEEDED: dict[OperationKind, Callable[[Scene, Operation, Succeeded], None]] = {
     OperationKind.PURCHASE: purchase_succeeded,
     OperationKind.CAPTURE: capture_succeeded,
     OperationKind.VOID: void_succeeded,
+    OperationKind.RELEASE: release_succeeded,
+    OperationKind.AMEND: amend_succeeded,
     OperationKind.REFUND: refund_succeeded,
     OperationKind.EMAIL_INVOICE: email_succeeded,
+    OperationKind.SHIP: ship_succeeded,
+    OperationKind.EXTEND: extend_succeeded,
 }
 
 
@@ -102,10 +113,10 @@ def _settle_batch(database: Database, ids: Ids, now: datetime, settlements: Sequ
     with database.tx() as session:
         batch = Batch(ids, now)
         to_number: dict[UUID, invoice_store.Invoice] = {}
-        scenes = _scenes(session, batch, settlements, to_number)
-        lock_tokens(session, [s.operation(o).token_id for o, s in scenes.items()])
+        scenes = scenes_of(session, batch, [settlement.operation_id for settlement in settlements], to_number)
         moved = sum(_settle_one(scenes[settlement.operation_id], settlement) for settlement in settlements)
         batch.write(session)
+        write_whole_lines(session, list(set().union(*(s.whole for s in scenes.values() if isinstance(s, Scene)))))
         if to_number:
             number_invoices(session, batch, list(to_number.values()))
             batch.write(session)
@@ -116,10 +127,10 @@ def _park(database: Database, ids: Ids, now: datetime, settlement: Settlement, r
     """News that could not be written: kept as an observation, and the operation goes to a person."""
     with database.tx() as session:
         batch = Batch(ids, now)
-        scene = _scenes(session, batch, [settlement], {})[settlement.operation_id]
+        scene = scenes_of(session, batch, [settlement.operation_id], {})[settlement.operation_id]
         operation = scene.operation(settlement.operation_id)
         _observe(scene, operation, settlement.news, settled=False)
-        if operation.status in (*_OPEN, OperationStatus.PLANNED):
+        if operation.status in (*MAY_BE_HAPPENING, OperationStatus.PLANNED):
             operation.lease_owner = operation.lease_until = None
             operation.answer_code, operation.answer_message = "not_recorded", f"recording it failed: {reason}"
             _ask_a_person(scene, operation)
@@ -130,41 +141,18 @@ def _in_order(settlements: Sequence[Settlement]) -> list[Settlement]:
     return sorted(settlements, key=lambda settlement: settlement.operation_id)
 
 
-def _scenes(
-    session: Session, batch: Batch, settlements: Sequence[Settlement], to_number: dict[UUID, invoice_store.Invoice]
-) -> dict[UUID, Scene]:
-    """Lock everything concerned, subscriptions first, then invoices, then operations: the order of every writer."""
-    wanted = [settlement.operation_id for settlement in settlements]
-    found = session.exec(_WHOSE, params={"ids": wanted}).all()
-    subscriptions = subscription_store.locked(session, [row[1] for row in found])
-    invoices = invoice_store.locked(session, [row[2] for row in found])
-    by_invoice: dict[UUID, list[Operation]] = {}
-    for operation in operation_store.of_invoices(session, list(invoices), lock=True):
-        by_invoice.setdefault(operation.invoice_id, []).append(operation)
-    scenes = {}
-    for operation_id, subscription_id, invoice_id in found:
-        subscription = subscriptions[subscription_id]
-        scenes[operation_id] = Scene(
-            session,
-            batch,
-            batch.now,
-            subscription,
-            invoices[invoice_id],
-            by_invoice[invoice_id],
-            to_number,
-        )
-    return scenes
-
-
-def _settle_one(scene: Scene, settlement: Settlement) -> bool:
+def _settle_one(scene: Stage, settlement: Settlement) -> bool:
     operation, news = scene.operation(settlement.operation_id), settlement.news
-    mine = operation.lease_owner == settlement.lease and operation.status in (*_OPEN, OperationStatus.PLANNED)
-    if under_review(operation) and operation.lease_owner == settlement.lease:
+    mine = operation.lease_owner == settlement.lease and operation.status in (
+        *MAY_BE_HAPPENING,
+        OperationStatus.PLANNED,
+    )
+    if isinstance(scene, Scene) and under_review(operation) and operation.lease_owner == settlement.lease:
         _observe(scene, operation, news, settled=True)
         operation.lease_owner = operation.lease_until = None
         reviewed(scene, operation, news)
         return True
-    counts = mine or (isinstance(news, Succeeded) and operation.status in _OPEN)
+    counts = mine or (isinstance(news, Succeeded) and operation.status in MAY_BE_HAPPENING)
     _observe(scene, operation, news, settled=counts)
     if not counts:
         if operation.lease_owner == settlement.lease:
@@ -178,19 +166,19 @@ def _settle_one(scene: Scene, settlement: Settlement) -> bool:
     return True
 
 
-def _apply(scene: Scene, operation: Operation, news: News) -> None:
+def _apply(scene: Stage, operation: Operation, news: News) -> None:
     match news:
         case Succeeded():
             operation.next_check_at, operation.settled_at = None, scene.now
-            _SUCCEEDED[OperationKind(operation.kind)](scene, operation, news)
-        case Declined() if operation.kind == OperationKind.PURCHASE:
-            operation.next_check_at, operation.settled_at = None, scene.now
-            purchase_declined(scene, operation, news)
+            if isinstance(scene, TokenScene):
+                revoke_succeeded(scene)
+            else:
+                _SUCCEEDED[OperationKind(operation.kind)](scene, operation, news)
         case Refused() if operation.sends > 1 and news.answer.http_status == HTTP_CONFLICT:
             # A first conflict is our mistake; one that answers a repeat may be about the first send still going on.
             _ask_again(scene, operation)
-        case Declined() | Refused():
-            _ask_a_person(scene, operation)
+        case Declined() | Refused() | Lost():
+            _refused(scene, operation, news)
         case NotSent():
             _not_sent(scene, operation, news)
         case Unknown():
@@ -201,22 +189,39 @@ def _apply(scene: Scene, operation: Operation, news: News) -> None:
             _withdraw(scene, operation, news)
 
 
-def _ask_a_person(scene: Scene, operation: Operation) -> None:
+def _refused(scene: Stage, operation: Operation, news: Declined | Refused | Lost) -> None:
+    """A documented no: a charge is declined, an extension is left, a lost authorization is replaced; else a person."""
+    if isinstance(scene, TokenScene):
+        if isinstance(news, Declined):
+            # The provider does not know this token any more: that is what was asked for.
+            operation.next_check_at, operation.settled_at = None, scene.now
+            revoke_succeeded(scene)
+        else:
+            _ask_a_person(scene, operation)
+    elif isinstance(news, Lost):
+        authorization_lost(scene, operation, news.authorization)
+    elif isinstance(news, Declined) and operation.kind == OperationKind.PURCHASE:
+        operation.next_check_at, operation.settled_at = None, scene.now
+        purchase_declined(scene, operation, news)
+    elif operation.kind == OperationKind.EXTEND:
+        extend_refused(scene, operation)
+    else:
+        _ask_a_person(scene, operation)
+
+
+def _ask_a_person(scene: Stage, operation: Operation) -> None:
     operation.status, operation.next_check_at = OperationStatus.NEEDS_OPERATOR.value, None
-    scene.batch.event(
-        scene.subscription,
-        "operation.needs_operator",
-        operation=operation.id.hex,
-        kind=operation.kind,
-        code=operation.answer_code,
-    )
+    scene.tell("operation.needs_operator", operation=operation.id.hex, kind=operation.kind, code=operation.answer_code)
+    if isinstance(scene, Scene) and operation.kind == OperationKind.CAPTURE:
+        # A person takes their time; the authorization should still be there then.
+        keep_alive(scene, scene.operation(operation.purchase_id))
 
 
-def _not_sent(scene: Scene, operation: Operation, news: NotSent) -> None:
+def _not_sent(scene: Stage, operation: Operation, news: NotSent) -> None:
     if news.account_stopped and halt(
         scene.session, operation.provider_account, news.answer.code or "the provider refused our credentials", scene.now
     ):
-        scene.batch.event(scene.subscription, "account.halted", account=operation.provider_account)
+        scene.tell("account.halted", account=operation.provider_account)
     operation.backoffs += 1
     wait = max(timedelta(seconds=news.retry_after_seconds or 0), backoff(operation.backoffs))
     if operation.sends > 1 or operation.status == OperationStatus.UNKNOWN:
@@ -232,24 +237,26 @@ def backoff(times: int) -> timedelta:
     return min(BACKOFF_MAX, timedelta(seconds=30 * int(2 ** (min(times, 10) - 1))))
 
 
-def _ask_again(scene: Scene, operation: Operation, not_before: datetime | None = None) -> None:
+def _ask_again(scene: Stage, operation: Operation, not_before: datetime | None = None) -> None:
     """Unknown: the next rung of the replay ladder that lies ahead, or a person once none is left."""
     assert operation.sent_at is not None, "an unknown outcome belongs to something that was sent"
     earliest = max(not_before or scene.now, scene.now)
-    rungs = (next_replay_at(operation.sent_at, sends) for sends in range(operation.sends, operation.sends + 9))
+    generation = scene.session.get_one(ProviderAccount, operation.provider_account).generation
+    later = range(operation.sends, operation.sends + 9)
+    rungs = (next_replay_at(operation.sent_at, sends, generation) for sends in later)
     at = next((rung for rung in rungs if rung is not None and rung > earliest), None)
     if at is None:
         _ask_a_person(scene, operation)
         return
     operation.status, operation.next_check_at = OperationStatus.UNKNOWN.value, at
-    if operation.kind == OperationKind.PURCHASE:
+    if isinstance(scene, Scene) and operation.kind == OperationKind.PURCHASE:
         scene.invoice.payment_state = PaymentState.UNKNOWN.value
 
 
-def _withdraw(scene: Scene, operation: Operation, news: Withdrawn) -> None:
+def _withdraw(scene: Stage, operation: Operation, news: Withdrawn) -> None:
     operation.status, operation.settled_at = OperationStatus.DROPPED.value, scene.now
     operation.due_at = operation.next_check_at = None
-    if operation.kind != OperationKind.PURCHASE:
+    if not isinstance(scene, Scene) or operation.kind != OperationKind.PURCHASE:
         return
     bury(operation, f"dropped before the gate: {news.answer.message}")
     scene.close_if_nobody_collects()
@@ -257,7 +264,7 @@ def _withdraw(scene: Scene, operation: Operation, news: Withdrawn) -> None:
         climb(scene, operation, news.as_decline, news.answer.code)
 
 
-def _observe(scene: Scene, operation: Operation, news: News, *, settled: bool) -> None:
+def _observe(scene: Stage, operation: Operation, news: News, *, settled: bool) -> None:
     answer = news.answer
     scene.batch.add(
         Observation,
@@ -280,7 +287,7 @@ def _cut(text: str | None, most: int) -> str | None:
     return None if text is None else text.replace("\0", "")[:most]
 
 
-def _alarm_if_contradicted(scene: Scene, operation: Operation, news: News) -> None:
+def _alarm_if_contradicted(scene: Stage, operation: Operation, news: News) -> None:
     """A success for a purchase that we hold for dead, or a second order for one: money may be taken twice, so the
     account stops at once.
     """
@@ -293,6 +300,4 @@ def _alarm_if_contradicted(scene: Scene, operation: Operation, news: News) -> No
     halt(
         scene.session, operation.provider_account, "a purchase was accepted that we hold for dead, or twice", scene.now
     )
-    scene.batch.event(
-        scene.subscription, "operation.contradicted", operation=operation.id.hex, provider_id=news.provider_id
-    )
+    scene.tell("operation.contradicted", operation=operation.id.hex, provider_id=news.provider_id)

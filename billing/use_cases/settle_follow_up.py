@@ -1,34 +1,75 @@
-"""What the answer to a capture, a void, a refund or an email changes. Called by `settle` alone."""
+"""What the answer to a capture, a void, a refund, a shipment or an email changes. Called by `settle` alone."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from billing.domain.invoicing import InvoiceStatus, next_invoice_status
 from billing.domain.ledger import postings_for_capture, postings_for_refund
 from billing.domain.operations import Authorization, OperationKind, OperationStatus, Trigger
 from billing.domain.subscriptions import SubscriptionEvent, SubscriptionStatus, next_status
 from billing.ports import Succeeded
-from billing.store.invoices import CreditNote, DunningState, PaymentState, amount_due, in_arrears, open_invoices
+from billing.store.invoices import (
+    CreditNote,
+    DunningState,
+    Invoice,
+    InvoiceLine,
+    PaymentState,
+    amount_due,
+    in_arrears,
+    lines_of,
+    open_invoices,
+)
 from billing.store.operations import Operation, of_invoices
 from billing.store.periods import PeriodKind, periods_of
 from billing.store.plans import Emailing
-from billing.use_cases.settle_purchase import bury
+from billing.use_cases.access import grant
+from billing.use_cases.settle_authorization import let_go
+from billing.use_cases.settle_decline import bury
 from billing.use_cases.settle_scene import Scene
 
+NO_RISK = "no_risk"
 _IN_ARREARS = (SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID)
 
 
 def capture_succeeded(scene: Scene, capture: Operation, outcome: Succeeded) -> None:
     """The money is taken: the invoice takes its number, the books open and are paid, dunning ends."""
     capture.status, capture.provider_id = OperationStatus.SUCCEEDED.value, outcome.provider_id
+    capture.risk = outcome.facts.get("risk", capture.risk)
     purchase, invoice = scene.operation(capture.purchase_id), scene.invoice
     purchase.remaining = (purchase.remaining or 0) - capture.amount
     whole = purchase.remaining == 0
     purchase.authorization = (Authorization.CAPTURED if whole else Authorization.PART_CAPTURED).value
+    if whole:
+        let_go(scene, purchase, "all of it is captured")
     invoice.captured += capture.amount
+    invoice.remind_at = None
+    _grow_lines(scene, capture)
     scene.to_number[invoice.id] = invoice
     scene.batch.post("capture", invoice, postings_for_capture(capture.amount), operation_id=capture.id)
     if scene.plan.emailing == Emailing.PROVIDER_AGAIN:
         _plan_email(scene, purchase, capture)
+    _tell_what_is_odd(scene, capture, outcome)
     if amount_due(invoice) == 0:
-        _paid(scene)
+        paid(scene)
+
+
+def ship_succeeded(scene: Scene, ship: Operation, _outcome: Succeeded) -> None:
+    """The provider knows the parcels; what was in them is dispatched."""
+    ship.status = OperationStatus.SUCCEEDED.value
+    dispatched = ship.details.get("dispatched", {})
+    if dispatched:
+        grow_dispatched(
+            scene.invoice, lines_of(scene.session, [scene.invoice.id])[scene.invoice.id], dispatched, scene.now
+        )
+    scene.tell("invoice.shipped", invoice=scene.invoice.id.hex, parcels=len(ship.details.get("shipments", ())))
+
+
+def grow_dispatched(invoice: Invoice, lines: Sequence[InvoiceLine], units: Mapping[str, int], now: datetime) -> None:
+    """Units of lines, by line id in hex, have left the house; their revenue is earned once the books are open."""
+    for line in lines:
+        line.dispatched_quantity = min(line.quantity, line.dispatched_quantity + units.get(line.id.hex, 0))
+    if invoice.number is not None:
+        invoice.release_at = now
 
 
 def void_succeeded(scene: Scene, void: Operation, _outcome: Succeeded) -> None:
@@ -36,9 +77,10 @@ def void_succeeded(scene: Scene, void: Operation, _outcome: Succeeded) -> None:
     void.status = OperationStatus.SUCCEEDED.value
     purchase = scene.operation(void.purchase_id)
     purchase.authorization, purchase.remaining = Authorization.VOIDED.value, 0
+    let_go(scene, purchase, "the authorization is given back")
     bury(purchase, f"voided by operation {void.id.hex}")
     scene.close_if_nobody_collects()
-    scene.batch.event(scene.subscription, "purchase.voided", invoice=scene.invoice.id.hex, amount=void.amount)
+    scene.tell("purchase.voided", invoice=scene.invoice.id.hex, amount=void.amount)
 
 
 def refund_succeeded(scene: Scene, refund: Operation, outcome: Succeeded) -> None:
@@ -46,7 +88,9 @@ def refund_succeeded(scene: Scene, refund: Operation, outcome: Succeeded) -> Non
     refund.status, refund.provider_id = OperationStatus.SUCCEEDED.value, outcome.provider_id
     scene.invoice.refunded += refund.amount
     credit_note = scene.session.get_one(CreditNote, refund.subject)
-    credit_note.refunded_at = scene.now
+    others = [op for op in scene.siblings if op.kind == OperationKind.REFUND and op.subject == refund.subject]
+    if all(op.status in (OperationStatus.SUCCEEDED, OperationStatus.DROPPED) for op in others):
+        credit_note.refunded_at = scene.now
     scene.batch.post(
         "refund",
         scene.invoice,
@@ -66,7 +110,32 @@ def refund_succeeded(scene: Scene, refund: Operation, outcome: Succeeded) -> Non
 def email_succeeded(scene: Scene, email: Operation, _outcome: Succeeded) -> None:
     """The provider has sent the invoice out once more."""
     email.status = OperationStatus.SUCCEEDED.value
-    scene.batch.event(scene.subscription, "invoice.emailed", invoice=scene.invoice.id.hex)
+    scene.invoice.issued_at = scene.invoice.issued_at or scene.now
+    scene.tell("invoice.emailed", invoice=scene.invoice.id.hex)
+
+
+def _grow_lines(scene: Scene, capture: Operation) -> None:
+    """What was taken of each line. Whole invoices are written set by set at the end of the settlement."""
+    taken, dispatched = capture.details.get("lines"), capture.details.get("dispatched", {})
+    if taken is None:
+        scene.whole.add(scene.invoice.id)
+    if not (taken or dispatched):
+        return
+    lines = {line.id.hex: line for line in lines_of(scene.session, [scene.invoice.id])[scene.invoice.id]}
+    for part in taken or ():
+        line = lines[part["line"]]
+        line.captured_quantity += part["units"]
+        line.captured_amount += part["amount"]
+    grow_dispatched(scene.invoice, list(lines.values()), dispatched, scene.now)
+
+
+def _tell_what_is_odd(scene: Scene, capture: Operation, outcome: Succeeded) -> None:
+    if capture.risk == NO_RISK:
+        # The provider carries no risk for this money: if the customer does not pay, nobody does.
+        scene.tell("capture.no_risk", invoice=scene.invoice.id.hex, operation=capture.id.hex, amount=capture.amount)
+    if outcome.facts.get("linked"):
+        capture.origin = "external"
+        scene.tell("capture.linked", invoice=scene.invoice.id.hex, operation=capture.id.hex, amount=capture.amount)
 
 
 def _plan_email(scene: Scene, purchase: Operation, capture: Operation) -> None:
@@ -83,20 +152,20 @@ def _plan_email(scene: Scene, purchase: Operation, capture: Operation) -> None:
     )
 
 
-def _paid(scene: Scene) -> None:
+def paid(scene: Scene) -> None:
+    """Nothing is due any more, however it came: the invoice is closed and dunning ends."""
     invoice = scene.invoice
     was_in_dunning = invoice.dunning_state != DunningState.NONE or invoice.first_declined_at is not None
     invoice.status = next_invoice_status(InvoiceStatus(invoice.status), InvoiceStatus.PAID).value
     invoice.payment_state = PaymentState.SUCCEEDED.value
     invoice.dunning_state, invoice.paid_at = DunningState.NONE.value, scene.now
-    scene.batch.event(
-        scene.subscription, "invoice.paid", invoice=invoice.id.hex, amount=invoice.captured, currency=invoice.currency
-    )
+    invoice.exhausts_at = invoice.remind_at = None
+    scene.tell("invoice.paid", invoice=invoice.id.hex, amount=invoice.captured, currency=invoice.currency)
     if was_in_dunning:
-        _next_in_line(scene)
+        next_in_line(scene)
 
 
-def _next_in_line(scene: Scene) -> None:
+def next_in_line(scene: Scene) -> None:
     """With the oldest paid, the next unpaid invoice has its turn; with none left the subscription recovers."""
     subscription = scene.subscription
     scene.session.flush()
@@ -113,6 +182,7 @@ def _next_in_line(scene: Scene) -> None:
         # It stood still as unpaid: it goes on where its last period ended, by the catch-up rule.
         subscription.next_period_at = periods_of(scene.session, subscription.id)[-1].ends_at
     scene.batch.event(subscription, "subscription.recovered")
+    grant(scene.batch, subscription)
     if any(period.kind == PeriodKind.WITHHELD for period in periods_of(scene.session, subscription.id)):
         # A person decides what becomes of periods that were held back; no machine forgives or bills them in a heap.
         subscription.review_reason = "catch_up"

@@ -1,16 +1,21 @@
-"""What a settlement looks at and writes to: one operation's subscription and invoice, held locked."""
+"""What a settlement looks at and writes to, held locked: one operation with its subscription and invoice, or a call
+about a token alone.
+"""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
 
+from billing.domain.dunning import Ladder
 from billing.domain.invoicing import InvoiceStatus
-from billing.domain.operations import OperationKind, OperationStatus, Trigger
+from billing.domain.operations import MAY_BE_HAPPENING, OperationKind, Trigger
 from billing.domain.subscriptions import SubscriptionStatus
 from billing.store.batch import Batch
+from billing.store.customers import Customer
 from billing.store.invoices import Invoice, amount_due
 from billing.store.operations import Operation
 from billing.store.plans import Plan
@@ -19,7 +24,10 @@ from billing.store.subscriptions import Subscription
 
 @dataclass(slots=True)
 class Scene:
-    """One operation among all operations of its invoice. `to_number` collects invoices that take their number now."""
+    """One operation among all operations of its invoice.
+
+    `to_number` collects invoices that take their number now, `whole` those whose lines are captured as they are.
+    """
 
     session: Session
     batch: Batch
@@ -28,15 +36,32 @@ class Scene:
     invoice: Invoice
     siblings: Sequence[Operation]
     to_number: dict[UUID, Invoice]
+    whole: set[UUID] = field(default_factory=set)
 
     @property
     def plan(self) -> Plan:
         """The subscription's plan, read when something asks for it."""
         return self.session.get_one(Plan, self.subscription.plan_id)
 
+    @property
+    def ladder(self) -> Ladder:
+        """The plan's own dunning ladder."""
+        return Ladder(tuple(self.plan.dunning_days), self.plan.dunning_terminal_day)
+
+    @property
+    def dunning_is_paused(self) -> bool:
+        """Whether a person has stopped dunning for this customer."""
+        return self.session.get_one(Customer, self.subscription.customer_id).dunning_paused_at is not None
+
+    def tell(self, type_: str, **payload: Any) -> None:
+        """An event of the subscription."""
+        self.batch.event(self.subscription, type_, **payload)
+
     def next_n(self, kind: OperationKind, subject: UUID) -> int:
-        """The number of the next operation of this kind on this subject."""
-        return 1 + max((op.n for op in self.siblings if op.kind == kind and op.subject == subject), default=0)
+        """The number of the next operation of this kind on this subject, those that are about to be written counted."""
+        known = max((op.n for op in self.siblings if op.kind == kind and op.subject == subject), default=0)
+        coming = self.batch.rows.get(Operation, ())
+        return 1 + known + sum(1 for row in coming if row["kind"] == kind.value and row["subject"] == subject)
 
     def plan_purchase(self, trigger: Trigger, due_at: datetime | None, *, reads_token_first: bool = False) -> None:
         """Purchase n+1 with the subscription's present token; the caller has just seen the row before it die."""
@@ -52,10 +77,17 @@ class Scene:
             reads_token_first=reads_token_first,
         )
 
-    def plan_follow_up(
-        self, kind: OperationKind, purchase: Operation, amount: int, due_at: datetime, *, trigger: Trigger
+    def plan_follow_up(  # one planner for everything that acts on a purchase
+        self,
+        kind: OperationKind,
+        purchase: Operation,
+        amount: int,
+        due_at: datetime,
+        *,
+        trigger: Trigger,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
-        """A capture or a void of `purchase`."""
+        """An operation that acts on `purchase`: a capture, a void, an extension."""
         self.batch.plan(
             kind,
             self.invoice,
@@ -65,6 +97,7 @@ class Scene:
             trigger=trigger,
             due_at=due_at,
             purchase=purchase.id,
+            details=details,
         )
 
     def close_if_nobody_collects(self) -> None:
@@ -80,5 +113,29 @@ class Scene:
 
     def has_open_question(self) -> bool:
         """Whether a purchase of this invoice may be happening at this moment."""
-        asked = (OperationStatus.SENDING, OperationStatus.UNKNOWN, OperationStatus.NEEDS_OPERATOR)
-        return any(op.kind == OperationKind.PURCHASE and op.status in asked for op in self.siblings)
+        return any(op.kind == OperationKind.PURCHASE and op.status in MAY_BE_HAPPENING for op in self.siblings)
+
+
+@dataclass(slots=True)
+class TokenScene:
+    """A call about a token alone, and the subscriptions that are charged through it: they hear of it."""
+
+    session: Session
+    batch: Batch
+    now: datetime
+    row: Operation
+    subscriptions: Sequence[Subscription]
+
+    def tell(self, type_: str, **payload: Any) -> None:
+        """An event of every subscription concerned."""
+        for subscription in self.subscriptions:
+            self.batch.event(subscription, type_, **payload)
+
+    def operation(self, operation_id: UUID | None) -> Operation:
+        """The call itself."""
+        assert operation_id == self.row.id, "a token's scene has one operation"
+        return self.row
+
+
+Stage = Scene | TokenScene
+"""What every settlement has: news is kept, and a question is asked again, alike in both."""

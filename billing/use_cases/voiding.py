@@ -12,10 +12,22 @@ from billing.domain.ledger import Posting, postings_for_void
 from billing.domain.operations import Authorization, OperationKind, OperationStatus, Standing, Trigger
 from billing.store.balances import BalanceEntry, locked_balance
 from billing.store.batch import Batch
-from billing.store.invoices import Invoice
+from billing.store.invoices import Invoice, lines_of
 from billing.store.ledger import entries_of
 from billing.store.operations import Operation, drop
 from billing.store.subscriptions import Subscription
+
+_REVERSED = (
+    "opening",
+    "balance",
+    "revenue",
+    "credit_note",
+    "write_off",
+    "recovery",
+    "vat_relief",
+    "vat_relief_end",
+)
+"""Everything that is booked of an invoice which nobody paid: after its void nothing of it is left in the books."""
 
 
 def void(
@@ -35,9 +47,10 @@ def void(
     invoice.status = next_invoice_status(InvoiceStatus(invoice.status), InvoiceStatus.VOID).value
     invoice.closed_at, invoice.exhausts_at, invoice.release_at = batch.now, None, None
     if invoice.number is not None:
-        for kind in ("opening", "balance"):
-            booked = [Posting(e.account, e.amount, e.detail) for e in entries_of(session, invoice.id, kind)]
-            batch.post("void", invoice, postings_for_void(booked))
+        booked = [Posting(e.account, e.amount, e.detail) for e in entries_of(session, invoice.id, *_REVERSED)]
+        batch.post("void", invoice, postings_for_void(booked))
+        for line in lines_of(session, [invoice.id]).get(invoice.id, []):
+            line.recognized_net = 0
     if invoice.balance_used:
         _return_balance(session, batch, invoice)
     batch.event(subscription, "invoice.voided", invoice=invoice.id.hex, total=invoice.total)

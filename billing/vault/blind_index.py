@@ -5,6 +5,9 @@ Its key is no KEK and has a version of its own; the index of a person's token is
 
 import hmac
 
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from billing.domain.tokens import Token
 from billing.ports import KeyProvider
 from billing.vault.envelope import token_bytes
@@ -23,6 +26,16 @@ def blind_index(keys: KeyProvider, provider_account: str, token: Token) -> tuple
     mac.update(len(account).to_bytes(4) + account)
     mac.update(token_bytes(token))
     return version, mac.digest()[:INDEX_BYTES]
+
+
+def mac(keys: KeyProvider, purpose: bytes, message: bytes) -> bytes:
+    """HMAC-SHA256 of `message` under a key that HKDF draws from the index key for this `purpose` alone."""
+    return hmac.digest(_derived(keys, b"perennial mac v1 " + purpose), message, "sha256")
+
+
+def _derived(keys: KeyProvider, label: bytes) -> bytes:
+    _, key = keys.index_key()
+    return HKDF(algorithm=SHA512(), length=32, salt=None, info=label).derive(key)
 
 
 def _keyed(keys: KeyProvider) -> tuple[int, hmac.HMAC]:

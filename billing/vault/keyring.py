@@ -40,6 +40,10 @@ class Keyring:
         """Version of the index key and 16 bytes, equal for equal tokens of one provider account."""
         return blind_index.blind_index(self._keys, provider_account, token)
 
+    def mac(self, purpose: bytes, message: bytes) -> bytes:
+        """32 bytes that only a holder of the index key can make, under a key of its own for each `purpose`."""
+        return blind_index.mac(self._keys, purpose, message)
+
     def canary(self) -> bytes:
         """A sealed text that everybody knows, under the current key: stored with each key that records refer to."""
         return self.seal(_CANARY_CONTEXT, _CANARY)

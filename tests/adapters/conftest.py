@@ -12,6 +12,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.adapters.klarna_of_that_time import OlderKlarna
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,6 +38,17 @@ class SandboxProcess:
         self.url = self.first_line.split()[-1]
         self.client = httpx.Client(base_url=self.url, auth=("sandbox", "sandbox"), timeout=20)
         self._good_token: str | None = None
+        self.set(rest_capture_wait_seconds=0)
+
+    def settle_down(self) -> None:
+        """No script, the real clock, and the settings of the start, but for captures: these need not wait."""
+        self.client.delete("/_sandbox/script")
+        self.client.post("/_sandbox/clock", json={"set": None})
+        self.client.delete("/_sandbox/settings")
+        self.set(rest_capture_wait_seconds=0)
+
+    def set(self, **settings: Any) -> httpx.Response:
+        return self.client.post("/_sandbox/settings", json=settings)
 
     def stop(self) -> tuple[int, str, str]:
         """Exit code, the rest of standard output, standard error."""
@@ -63,6 +76,11 @@ class SandboxProcess:
 
     def token(self, behaviour: str = "always_ok", seed: str | None = None) -> str:
         return self.create_token(self.authorization(behaviour, seed)).json()["token_id"]
+
+    def new_token(self, generation: str = "rest", behaviour: str = "always_ok", currency: str = "EUR") -> str:
+        """A token of either generation, without the customer who would approve it."""
+        wish = {"behaviour": behaviour, "generation": generation, "currency": currency}
+        return self.client.post("/_sandbox/tokens", json=wish).json()["token"]
 
     @property
     def good_token(self) -> str:
@@ -166,8 +184,13 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
 def sandbox(sandbox_process: SandboxProcess) -> Iterator[SandboxProcess]:
     """The sandbox that all tests share; its script is emptied and its clock put back after each of them."""
     yield sandbox_process
-    sandbox_process.client.delete("/_sandbox/script")
-    sandbox_process.client.post("/_sandbox/clock", json={"set": None})
+    sandbox_process.settle_down()
+
+
+@pytest.fixture
+def older(sandbox: SandboxProcess) -> OlderKlarna:
+    """The shared sandbox as a client of the older generation sees it."""
+    return OlderKlarna(sandbox)
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ def document():
 
 
 def assert_as_documented(document, method, path, answer):
-    declared = document["paths"][path][method]["responses"][str(answer.status_code)]
+    responses = document["paths"][path][method]["responses"]
+    declared = responses.get(str(answer.status_code), responses["default"])
     for header in declared.get("headers", {}):
         assert answer.headers.get(header), f"{header} is missing"
     content = declared.get("content")
@@ -83,3 +84,63 @@ def test_refusals_answer_as_documented(sandbox, document):
     assert_as_documented(document, "get", ORDERS, sandbox.read("nothing"))
     assert_as_documented(document, "post", f"{ORDERS}/captures", sandbox.capture(sandbox.order_id(), 1991))
     assert_as_documented(document, "post", f"{TOKENS}/order", sandbox.charge(order_amount=1))
+
+
+def test_changes_of_an_order_answer_as_documented(sandbox, document):
+    order_id = sandbox.order_id()
+    patches = {
+        "authorization": {"order_amount": 1990},
+        "merchant-references": {"merchant_reference1": "inv_2"},
+        "customer-details": {"shipping_address": {"city": "Bremen"}},
+    }
+    for call, body in patches.items():
+        answer = sandbox.client.patch(f"/ordermanagement/v1/orders/{order_id}/{call}", json=body)
+        assert_as_documented(document, "patch", f"{ORDERS}/{call}", answer)
+        gone = sandbox.client.patch(f"/ordermanagement/v1/orders/nothing/{call}", json=body)
+        assert_as_documented(document, "patch", f"{ORDERS}/{call}", gone)
+    for call in ("extend-authorization-time", "release-remaining-authorization", "acknowledge"):
+        assert_as_documented(document, "post", f"{ORDERS}/{call}", sandbox.manage(order_id, call))
+
+
+def test_parcels_releases_and_due_dates_answer_as_documented(sandbox, document):
+    order_id, parcels = sandbox.order_id(), {"shipping_info": [{"tracking_number": "T1", "shipping_method": "Home"}]}
+    capture_id = sandbox.capture(order_id, 1000, **parcels).headers["Capture-Id"]
+    one = f"captures/{capture_id}"
+    assert_as_documented(
+        document, "post", f"{ORDERS}/shipping-info", sandbox.manage(order_id, "shipping-info", parcels)
+    )
+    added = sandbox.manage(order_id, f"{one}/shipping-info", parcels)
+    assert_as_documented(document, "post", f"{ORDERS}/captures/{{capture_id}}/shipping-info", added)
+    released = sandbox.manage(order_id, "release-remaining-authorization")
+    assert_as_documented(document, "post", f"{ORDERS}/release-remaining-authorization", released)
+    options = sandbox.read(order_id, f"/{one}/extend-due-date-options")
+    assert_as_documented(document, "get", f"{ORDERS}/captures/{{capture_id}}/extend-due-date-options", options)
+    path = f"/ordermanagement/v1/orders/{order_id}/{one}/extend-due-date"
+    for days in (14, 15):
+        moved = sandbox.client.patch(path, json={"number_of_days": days})
+        assert_as_documented(document, "patch", f"{ORDERS}/captures/{{capture_id}}/extend-due-date", moved)
+    assert_as_documented(document, "get", ORDERS, sandbox.read(order_id))
+
+
+@pytest.mark.parametrize("behaviour", ["pending_then_ok", "pending_then_rejected"])
+def test_orders_under_review_answer_as_documented(sandbox, document, behaviour):
+    placed = sandbox.charge(sandbox.token(behaviour))
+    assert_as_documented(document, "post", f"{TOKENS}/order", placed)
+    for hours in (0, 7, 7):
+        sandbox.advance(hours=hours)
+        assert_as_documented(document, "get", ORDERS, sandbox.read(placed.json()["order_id"]))
+
+
+def test_the_payments_calls_answer_as_documented(sandbox, document, coffee_line):
+    session_id = sandbox.session(intent="buy").json()["session_id"]
+    path, place = f"/payments/v1/sessions/{session_id}", {"purchase_country": "DE", "purchase_currency": "EUR"}
+    body = place | {"order_amount": 1990, "order_tax_amount": 398, "order_lines": [coffee_line()]}
+    updated = sandbox.client.post(path, json=body)
+    assert_as_documented(document, "post", "/payments/v1/sessions/{session_id}", updated)
+    approved = sandbox.client.post(f"/_sandbox/sessions/{session_id}/approve", json={"token": "always_ok"}).json()
+    assert_as_documented(document, "get", "/payments/v1/sessions/{session_id}", sandbox.client.get(path))
+    named = "/payments/v1/authorizations/{authorizationToken}"
+    order = sandbox.client.post(f"/payments/v1/authorizations/{approved['authorization_token']}/order", json=body)
+    assert_as_documented(document, "post", f"{named}/order", order)
+    cancelled = sandbox.client.delete(f"/payments/v1/authorizations/{sandbox.authorization()}")
+    assert_as_documented(document, "delete", named, cancelled)

@@ -28,7 +28,7 @@ def one_service(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -
     file = tmp_path_factory.mktemp("api") / "perennial.sqlite3"
     shutil.copy(migrated_file, file)
     shop = Shop(open_database(f"sqlite:///{file}"), SettableClock(START))
-    wiring = Wiring(shop.database, shop.clock, shop.ids, shop.keyring, {}, (), shop.namespace)
+    wiring = Wiring(shop.database, shop.clock, shop.ids, shop.keyring, {}, (), shop.namespace, shop.seller)
     loops = Loops(wiring)
     keys = [
         create_key(shop.database, shop.ids, START, name=role, role=role, live=False) for role in ("admin", "merchant")

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.domain.dunning import LADDER, TERMINAL_DAY, Ladder, next_attempt_at, next_local_morning, terminal_at
+from billing.domain.dunning import (
+    LADDER,
+    REMINDER_DAYS,
+    TERMINAL_DAY,
+    Ladder,
+    next_attempt_at,
+    next_local_morning,
+    reminders_at,
+    suspended_ask_at,
+    terminal_at,
+)
 from billing.domain.errors import Invalid
 from billing.domain.periods import instant_of, jitter, local_date
 
@@ -131,6 +141,40 @@ def test_a_suspended_token_is_read_on_the_next_local_morning(hour_utc: int, day:
 def test_the_next_morning_is_strictly_later() -> None:
     morning = next_local_morning(DECLINED_AT, STOCKHOLM, KEY)
     assert next_local_morning(morning, STOCKHOLM, KEY) == morning + timedelta(days=1)
+
+
+# declined Mar 31   Apr 3         Apr 7          Apr 14                 Apr 21
+#          ask      ask           ask            ask                    terminal
+#          |--------|-------------|--------------|----------------------|
+def test_a_hard_decline_on_31_march_asks_at_once_and_on_3_7_and_14_april() -> None:
+    asked = reminders_at(DECLINED_AT, STOCKHOLM, KEY)
+    assert asked[0] == DECLINED_AT
+    mornings = [datetime(2027, 4, day, 8, tzinfo=UTC) + jitter(KEY, 1800) for day in (3, 7, 14)]
+    assert list(asked[1:]) == mornings
+    assert asked[-1] < terminal_at(Ladder(), DECLINED_AT, STOCKHOLM)
+
+
+def test_nobody_is_asked_for_a_token_on_the_terminal_day_or_after_it() -> None:
+    asked = reminders_at(DECLINED_AT, STOCKHOLM, KEY, terminal_day=7)
+    assert [local_date(at, STOCKHOLM) for at in asked] == [date(2027, 3, 31), date(2027, 4, 3)]
+    assert REMINDER_DAYS == (3, 7, 14)
+
+
+# suspended Mar 31   Apr 1   Apr 2   Apr 3
+#           read     read    read    read, and the customer is asked
+def test_the_customer_of_a_suspended_token_is_asked_on_day_3() -> None:
+    assert suspended_ask_at(DECLINED_AT, STOCKHOLM, KEY) == datetime(2027, 4, 3, 8, tzinfo=UTC) + jitter(KEY, 1800)
+
+
+@pytest.mark.parametrize(
+    ("day", "on"), [(0, "2027-04-01"), (1, "2027-04-03"), (2, "2027-04-07"), (3, "2027-04-14"), (None, "2027-04-21")]
+)
+def test_each_step_of_the_published_ladder_is_on_its_day(day: int | None, on: str) -> None:
+    if day is None:
+        due = terminal_at(Ladder(), DECLINED_AT, STOCKHOLM)
+    else:
+        due = next_attempt_at(Ladder(), day, DECLINED_AT, DECLINED_AT, STOCKHOLM, KEY) or DECLINED_AT
+    assert local_date(due, STOCKHOLM).isoformat() == on
 
 
 @settings(max_examples=100, deadline=None)

@@ -18,6 +18,7 @@ from billing.domain.periods import (
     nth_boundary,
     nth_period,
     period_after_zone_change,
+    period_containing,
     stub_of,
 )
 
@@ -241,6 +242,32 @@ def test_the_boundary_after_an_instant_is_strictly_after_it() -> None:
     assert boundary_after(cycle, february, STOCKHOLM) == 2
     assert boundary_after(cycle, february - timedelta(seconds=1), STOCKHOLM) == 1
     assert boundary_after(cycle, datetime(2020, 1, 1, tzinfo=UTC), STOCKHOLM) == 0
+
+
+# anchor 31     Jan 31          Feb 28          Mar 31
+#               |--- period 0 ---|--- period 1 --|
+def test_an_instant_lies_in_the_period_that_starts_at_or_before_it() -> None:
+    cycle = cycle_from(date(2027, 1, 31))
+    february = nth_period(cycle, 1, STOCKHOLM)
+    assert period_containing(cycle, february.starts_at, STOCKHOLM) == (1, february)
+    assert period_containing(cycle, february.ends_at - timedelta(seconds=1), STOCKHOLM) == (1, february)
+    assert period_containing(cycle, february.ends_at, STOCKHOLM)[0] == 2
+
+
+# Apia        Dec 29       (Dec 30)      Dec 31
+#             |--- 0 ------|-- empty --|--- 2 ---
+def test_no_instant_lies_in_a_day_that_the_zone_skipped() -> None:
+    cycle = cycle_from(date(2011, 12, 29), Interval.DAY)
+    skipped_at = nth_period(cycle, 1, "Pacific/Apia").starts_at
+    assert period_containing(cycle, skipped_at, "Pacific/Apia")[0] == 2
+    assert period_containing(cycle, skipped_at - timedelta(seconds=1), "Pacific/Apia")[0] == 0
+
+
+def test_an_instant_before_the_anchor_lies_in_no_period() -> None:
+    cycle = cycle_from(date(2027, 1, 31))
+    before = nth_period(cycle, 0, STOCKHOLM).starts_at - timedelta(seconds=1)
+    with pytest.raises(Invalid, match="the first period starts on 2027-01-31"):
+        period_containing(cycle, before, STOCKHOLM)
 
 
 @pytest.mark.parametrize(("day", "hour_utc"), [(date(2027, 2, 28), 5), (date(2027, 3, 31), 4)])

@@ -1,8 +1,12 @@
 """For every start day, interval and zone: periods tile, and boundary n needs no other boundary."""
 
+from calendar import monthrange
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import available_timezones
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +19,7 @@ from billing.domain.periods import (
     nth_boundary,
     nth_period,
     period_after_zone_change,
+    period_containing,
 )
 
 STRANGE_ZONES = [
@@ -31,6 +36,13 @@ STRANGE_ZONES = [
     "America/St_Johns",
     "Antarctica/Troll",  # two hours
 ]
+SKIPPED_DAYS = {
+    "Pacific/Apia": date(2011, 12, 30),
+    "Pacific/Fakaofo": date(2011, 12, 30),
+    "Pacific/Kiritimati": date(1994, 12, 31),
+    "Pacific/Kanton": date(1994, 12, 31),
+    "Pacific/Kwajalein": date(1993, 8, 21),
+}
 ZONES = st.one_of(
     st.sampled_from(STRANGE_ZONES), st.sampled_from(sorted(available_timezones() - {"localtime", "Factory"}))
 )
@@ -42,6 +54,42 @@ CYCLES = st.builds(
 
 def on_its_day(cycle: BillingCycle) -> BillingCycle:
     return BillingCycle(cycle.interval, cycle.count, cycle.anchor_date, cycle.anchor_date.day)
+
+
+def walked(start: date, interval: Interval) -> Iterator[date]:
+    """The boundaries from `start` as somebody with a paper calendar finds them, one after the other."""
+    if interval in (Interval.DAY, Interval.WEEK):
+        step = timedelta(days=7 if interval is Interval.WEEK else 1)
+        while True:
+            yield start
+            start += step
+    year, month = start.year, start.month
+    while True:
+        yield date(year, month, min(start.day, monthrange(year, month)[1]))
+        month += 1 if interval is Interval.MONTH else 12
+        year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
+
+
+# Every day of the six years begins 1,000 cycles; each ends where the next one starts and where a paper calendar says.
+@pytest.mark.parametrize("interval", list(Interval))
+def test_a_thousand_cycles_tile_from_every_day_of_2027_to_2032(interval: Interval) -> None:
+    start = date(2027, 1, 1)
+    while start.year <= 2032:
+        cycle = BillingCycle(interval, 1, start, start.day)
+        found = [nth_boundary(cycle, n) for n in range(1001)]
+        assert all(before < after for before, after in pairwise(found)), start
+        assert all(map(date.__eq__, found, walked(start, interval))), start
+        start += timedelta(days=1)
+
+
+@pytest.mark.parametrize("zone", sorted({*STRANGE_ZONES, *SKIPPED_DAYS}))
+def test_every_local_day_from_1990_to_2040_tiles_and_only_a_skipped_one_is_empty(zone: str) -> None:
+    daily = BillingCycle(Interval.DAY, 1, date(1990, 1, 1), 1)
+    days = (date(2041, 1, 1) - daily.anchor_date).days
+    periods = [nth_period(daily, n, zone) for n in range(days)]
+    assert all(before.ends_at == after.starts_at for before, after in pairwise(periods))
+    assert all(period.starts_at <= period.ends_at for period in periods)
+    assert [p.start_date for p in periods if p.is_empty] == [day for z, day in SKIPPED_DAYS.items() if z == zone]
 
 
 @settings(max_examples=150, deadline=None)
@@ -91,9 +139,9 @@ def test_the_boundary_after_an_instant_is_the_end_of_the_period_that_holds_it(
     cycle: BillingCycle, zone: str, hours: int
 ) -> None:
     at = instant_of(cycle.anchor_date, time.min, zone) + timedelta(hours=hours)
-    n = boundary_after(cycle, at, zone)
-    period = nth_period(cycle, n - 1, zone)
+    n, period = period_containing(cycle, at, zone)
     assert period.starts_at <= at < period.ends_at
+    assert boundary_after(cycle, at, zone) == n + 1
 
 
 @settings(max_examples=100, deadline=None)
@@ -104,6 +152,17 @@ def test_periods_tile_across_a_change_of_zone(cycle: BillingCycle, old: str, new
     assert moved_at == moved.starts_at < moved.ends_at
     assert nth_period(cycle, index + 1, new).starts_at == moved.ends_at
     assert index in (n + 1, n + 2, n + 3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(DATES, ZONES, ZONES, st.integers(0, 20))
+def test_a_period_after_a_change_of_zone_is_at_most_26_hours_longer_or_shorter(
+    start: date, old: str, new: str, n: int
+) -> None:
+    monthly = BillingCycle(Interval.MONTH, 1, start, start.day)
+    index, moved = period_after_zone_change(monthly, n + 1, nth_period(monthly, n, old).ends_at, new)
+    nominal = nth_period(monthly, index, new)
+    assert abs((moved.ends_at - moved.starts_at) - (nominal.ends_at - nominal.starts_at)) <= timedelta(hours=26)
 
 
 @settings(max_examples=100, deadline=None)

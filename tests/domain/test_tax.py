@@ -1,5 +1,7 @@
 """Tax inside and on top of amounts, and shared out over the lines of one rate."""
 
+from dataclasses import replace
+from datetime import date
 from fractions import Fraction
 
 import pytest
@@ -8,7 +10,31 @@ from hypothesis import strategies as st
 
 from billing.domain.errors import Invalid
 from billing.domain.money import split
-from billing.domain.tax import shown_rate, tax_by_rate_group, tax_included, tax_on_net
+from billing.domain.pricing import CreditRule, PriceItem, Recognize
+from billing.domain.tax import (
+    EU_MEMBERS,
+    TaxPosition,
+    TaxRow,
+    TaxTable,
+    TaxTreatment,
+    reverse_charge_applies,
+    shown_rate,
+    tax_by_rate_group,
+    tax_included,
+    tax_on_net,
+)
+
+GERMANY = TaxTable(
+    (
+        TaxRow("DE", "standard", 1900, date(2020, 1, 1), date(2020, 7, 1)),
+        TaxRow("DE", "standard", 1600, date(2020, 7, 1), date(2021, 1, 1)),
+        TaxRow("DE", "standard", 1900, date(2021, 1, 1), None),
+        TaxRow("DE", "reduced", 700, date(2020, 1, 1), None),
+    )
+)
+FIXED = PriceItem("BASE", "Base fee", 1, 1990, 2500, CreditRule.TIME, Recognize.TIME)
+CODED = replace(FIXED, tax_code="standard")
+AT_HOME = TaxPosition("DE", False, GERMANY, date(2020, 12, 31))
 
 
 @pytest.mark.parametrize(
@@ -87,3 +113,81 @@ def test_a_rate_is_shown_as_people_read_it(rate: int, text: str) -> None:
 
 def test_a_discount_is_split_over_lines_by_largest_remainder() -> None:
     assert split(-100, [1990, 1490, 490]) == [-50, -38, -12]
+
+
+# 2020-07-01                     2021-01-01
+#     |----------- 16 % -----------|---------- 19 %
+@pytest.mark.parametrize(
+    ("on", "rate"),
+    [
+        (date(2020, 6, 30), 1900),
+        (date(2020, 7, 1), 1600),
+        (date(2020, 12, 31), 1600),
+        (date(2021, 1, 1), 1900),
+        (date(2099, 1, 1), 1900),
+    ],
+)
+def test_the_rate_is_the_one_in_force_on_the_date_of_supply(on: date, rate: int) -> None:
+    assert GERMANY.rate("DE", "standard", on) == rate
+
+
+@pytest.mark.parametrize(
+    ("country", "code", "on"),
+    [("SE", "standard", date(2027, 1, 1)), ("DE", "zero", date(2027, 1, 1)), ("DE", "standard", date(2019, 12, 31))],
+)
+def test_a_rate_that_is_not_in_the_table_is_refused_by_country_code_and_date(country: str, code: str, on: date) -> None:
+    with pytest.raises(Invalid, match=f"no tax rate '{code}' for {country} on {on}"):
+        GERMANY.rate(country, code, on)
+
+
+def test_a_table_whose_rows_overlap_is_refused() -> None:
+    earlier = TaxRow("DE", "standard", 1900, date(2020, 1, 1), None)
+    with pytest.raises(Invalid, match="from 2020-07-01 overlaps the one from 2020-01-01"):
+        TaxTable((TaxRow("DE", "standard", 1600, date(2020, 7, 1), None), earlier))
+
+
+def test_a_row_that_ends_before_it_starts_or_has_no_possible_rate_is_refused() -> None:
+    with pytest.raises(Invalid, match="ends before it starts"):
+        TaxTable((TaxRow("DE", "standard", 1900, date(2020, 1, 1), date(2020, 1, 1)),))
+    with pytest.raises(Invalid, match="outside 0 to 10000"):
+        TaxTable((TaxRow("DE", "standard", 10_001, date(2020, 1, 1), None),))
+
+
+def test_an_item_with_a_code_takes_the_tables_rate_and_one_without_its_own() -> None:
+    assert (AT_HOME.rate_of(CODED), AT_HOME.rate_of(FIXED)) == (1600, 2500)
+    assert AT_HOME.treatment is TaxTreatment.STANDARD
+
+
+def test_under_reverse_charge_nothing_is_taxed_though_the_ordinary_rate_stays_known() -> None:
+    abroad = replace(AT_HOME, reverse_charge=True)
+    assert (abroad.rate_of(CODED), abroad.rate_of(FIXED)) == (0, 0)
+    assert abroad.ordinary_rate_of(CODED) == 1600
+    assert abroad.treatment is TaxTreatment.REVERSE_CHARGE
+
+
+def test_outside_the_scope_no_rate_is_looked_up() -> None:
+    overseas = TaxPosition("US", False, GERMANY, date(2027, 1, 1), outside_scope=True)
+    assert (overseas.rate_of(CODED), overseas.ordinary_rate_of(CODED)) == (0, 0)
+    assert overseas.treatment is TaxTreatment.OUTSIDE_SCOPE
+
+
+@pytest.mark.parametrize(
+    ("seller", "customer", "checked", "applies"),
+    [
+        ("DE", "FR", True, True),
+        ("DE", "GR", True, True),
+        ("DE", "FR", False, False),  # no checked id: a consumer
+        ("DE", "DE", True, False),  # at home
+        ("DE", "CH", True, False),
+        ("NO", "SE", True, False),
+        ("GB", "IE", True, False),
+    ],
+)
+def test_reverse_charge_is_for_checked_businesses_of_another_member_state(
+    seller: str, customer: str, checked: bool, applies: bool
+) -> None:
+    assert reverse_charge_applies(seller, customer, checked) is applies
+
+
+def test_the_union_has_27_members() -> None:
+    assert len(EU_MEMBERS) == 27

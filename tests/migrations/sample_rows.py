@@ -37,7 +37,7 @@ def sample_row(table_name: str, **changes: Any) -> dict[str, Any]:
     if table_name == "operations" and "standing" not in changes:
         row["standing"] = "live" if row["kind"] == "purchase" else None
     if table_name == "subscriptions" and row["status"] == "ended":
-        row["next_period_at"] = None
+        row["next_period_at"] = row["due_at"] = None
     return row
 
 

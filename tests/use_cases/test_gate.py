@@ -38,7 +38,7 @@ def plan_a_purchase(shop: Shop) -> Subscription:
     [
         (Invoice, {"status": "void"}, "no longer open"),
         (Invoice, {"credited": 10, "credited_open": 10}, "no longer open with this amount"),
-        (Subscription, {"status": "ended", "next_period_at": None}, "ended"),
+        (Subscription, {"status": "ended", "next_period_at": None, "due_at": None}, "ended"),
         (Subscription, {"cancel_at": datetime(2028, 1, 31, 7, tzinfo=UTC)}, "canceled"),
         (StoredToken, {"status": "revoked"}, "token is gone"),
     ],
@@ -160,7 +160,7 @@ def test_dunning_never_ends_while_a_charge_may_have_happened(shop: Shop) -> None
 
 def test_what_an_ended_subscription_left_unpaid_is_closed(shop: Shop) -> None:
     made = plan_a_purchase(shop)
-    change(shop, Subscription, status="ended", next_period_at=None)
+    change(shop, Subscription, status="ended", next_period_at=None, due_at=None)
     shop.tick()
     assert invoices(shop)[0].status == "uncollectible"
     assert subscription(shop, made.id).status == "ended"

@@ -100,7 +100,7 @@ def test_two_invoices_that_run_out_together_do_not_stop_the_others(shop: Shop) -
     shop.tick()
     shop.after(days=1)
     go_on(shop)
-    change(shop, Subscription, next_period_at=None)
+    change(shop, Subscription, next_period_at=None, due_at=None)
     other = shop.subscription()
     through(shop, datetime(2028, 2, 23, 12, tzinfo=UTC))
     assert subscription(shop, made.id).status == "unpaid"

@@ -53,7 +53,8 @@ def test_the_books_open_and_are_paid_at_capture(shop: Shop) -> None:
     shop.tick()
     assert entries(shop) == []
     shop.after(minutes=31)
-    assert sorted(entries(shop), key=lambda entry: entry[0], reverse=True) == [
+    booked = [entry for entry in entries(shop) if entry[0] != "revenue"]
+    assert sorted(booked, key=lambda entry: entry[0], reverse=True) == [
         ("opening", "receivable", "", 3970),
         ("opening", "deferred_revenue", "", -3314),
         ("opening", "vat_payable", "SE:2500", -496),

@@ -15,7 +15,17 @@ ANY = "*"
 
 _PURCHASE = frozenset({OperationKind.PURCHASE})
 _ALL = frozenset(OperationKind)
-_MOVES_NO_MONEY = frozenset({OperationKind.EMAIL_INVOICE})
+_REVOKE = frozenset({OperationKind.REVOKE})
+_MOVES_NO_MONEY = frozenset(
+    {
+        OperationKind.EMAIL_INVOICE,
+        OperationKind.SHIP,
+        OperationKind.EXTEND,
+        OperationKind.REVOKE,
+        OperationKind.AMEND,
+        OperationKind.RELEASE,
+    }
+)
 
 
 class Verdict(StrEnum):
@@ -49,6 +59,9 @@ ROWS: tuple[Row, ...] = (
     Row(403, "TOKEN_CANCELED", Verdict.HARD, "wire 3 (the spelling of one page)", _PURCHASE),
     Row(403, "UNAVAILABLE_PAYMENT_METHOD", Verdict.HARD, "wire 3", _PURCHASE),
     Row(404, "TOKEN_NOT_FOUND", Verdict.HARD, "wire 3; charging 2, tokens", _PURCHASE),
+    # A token that Klarna no longer knows is as gone as one that it has just canceled.
+    Row(404, "TOKEN_NOT_FOUND", Verdict.HARD, "wire 3", _REVOKE),
+    Row(404, "NOT_FOUND", Verdict.HARD, "wire 3", _REVOKE),
     Row(403, "TOKEN_FORBIDDEN", Verdict.REFUSED, "wire 3; charging 2, tokens", _PURCHASE),
     Row(403, "PAYMENT_METHOD_CURRENCY_MISMATCH", Verdict.REFUSED, "wire 3; charging 2, tokens", _PURCHASE),
     # The caller, not the request: nothing happened.
@@ -72,7 +85,7 @@ ROWS: tuple[Row, ...] = (
     Row(400, ANY, Verdict.REFUSED, "charging 2, classes of answer"),
     Row(404, "NO_SUCH_ORDER", Verdict.REFUSED, "wire 4, 6"),
     Row(404, "NO_SUCH_CAPTURE", Verdict.REFUSED, "wire 4, 6"),
-    Row(404, "NOT_FOUND", Verdict.REFUSED, "wire 3, 4, 6"),
+    Row(404, "NOT_FOUND", Verdict.REFUSED, "wire 3, 4, 6", _ALL - _REVOKE),
     Row(404, "SESSION_COMPLETED", Verdict.REFUSED, "wire 6"),
     Row(404, ANY, Verdict.REFUSED, "charging 2, classes of answer"),
     Row(409, "CONFLICT", Verdict.REFUSED, "wire 6"),

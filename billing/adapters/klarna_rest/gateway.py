@@ -6,10 +6,10 @@ Owns addresses, credentials and headers. What goes into a body is decided in `pa
 
 import base64
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_address
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from uuid import UUID
 
+from billing.adapters.addresses import checked_address
 from billing.adapters.klarna_rest.answers import outcome
 from billing.adapters.klarna_rest.payloads import TOKEN_PLACEHOLDER, request_for
 from billing.adapters.klarna_rest.states import order_state, token_state
@@ -35,7 +35,7 @@ class KlarnaRest:
         self, account: str, base_url: str, username: str, password: str, network: Network, deadline_seconds: float
     ) -> None:
         self.account = account
-        self._base_url = _checked_base_url(base_url)
+        self._base_url = checked_address(base_url, "base_url")
         self._headers = _headers(username, password)
         self._network = network
         self._deadline_seconds = deadline_seconds
@@ -92,28 +92,3 @@ def _headers(username: str, password: str) -> dict[str, str]:
         raise Invalid("the username of a Klarna account is not empty and has no colon", where="username")
     credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
     return {"Authorization": f"Basic {credentials}", "Accept": "application/json"}
-
-
-def _checked_base_url(base_url: str) -> str:
-    # The text itself is not repeated: somebody may have put credentials into it.
-    if not _is_safe(base_url):
-        sentence = "the address of a Klarna account is https (or http on loopback), with host and path only"
-        raise Invalid(sentence, where="base_url")
-    return base_url.rstrip("/")
-
-
-def _is_safe(base_url: str) -> bool:
-    try:
-        parts = urlsplit(base_url)
-        is_plain = not (parts.username or parts.password or parts.query or parts.fragment) and parts.port != 0
-    except ValueError:
-        return False
-    is_private = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
-    return is_plain and is_private and bool(parts.hostname)
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ip_address(host or "").is_loopback
-    except ValueError:
-        return False

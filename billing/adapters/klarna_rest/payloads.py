@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from billing.domain.errors import Invalid
 from billing.domain.operations import OperationKind
-from billing.ports import Order, OrderLine, Request
+from billing.ports import Order, OrderLine, Request, Shipment
 
 Json = dict[str, object]
 
@@ -21,6 +21,10 @@ LINE_AMOUNT_MAX = 100_000_000
 LINES_MAX = 1000
 TEXT_MAX = 255
 TAX_RATE_MAX = 10_000
+SHIPMENTS_MAX = 500
+CARRIER_MAX = 100
+URL_MAX = 1024
+DAYS_MAX = 365
 BODY_MAX = 1_000_000
 
 _INTERVALS = frozenset({"DAY", "WEEK", "MONTH", "YEAR"})
@@ -41,7 +45,7 @@ def provider_tax(amount: int, tax_rate: int) -> int:
 def _purchase(order: Order) -> Request:
     _currency(order.currency)
     _amount(order.amount, "order_amount")
-    lines = _lines(order, _full_line, lines_min=1)
+    lines = _lines(order, _line_or_share, lines_min=1)
     subscription = _subscription(order)
     if subscription is not None:
         lines = [{**line, "subscription": subscription} for line in lines]
@@ -61,7 +65,9 @@ def _capture(order: Order) -> Request:
     body: Json = {"captured_amount": _amount(order.amount, "captured_amount"), **_description(order)}
     body["reference"] = _text(order.merchant_reference, "reference")
     if order.lines:
-        body["order_lines"] = _lines(order, _full_line)
+        body["order_lines"] = _lines(order, _line_or_share)
+    if order.shipments:
+        body["shipping_info"] = _shipping_info(order)
     return _post(f"{_order_path(order)}/captures", body)
 
 
@@ -77,8 +83,39 @@ def _void(order: Order) -> Request:
     return _post(f"{_order_path(order)}/cancel", {})
 
 
+def _amend(order: Order) -> Request:
+    """The order's new amount and all its lines: those sent replace the old ones."""
+    body: Json = {"order_amount": _amount(order.amount, "order_amount"), **_description(order)}
+    if order.lines:
+        body["order_lines"] = _lines(order, _line_or_share)
+    return _patch(f"{_order_path(order)}/authorization", body)
+
+
+def _release(order: Order) -> Request:
+    return _post(f"{_order_path(order)}/release-remaining-authorization", {})
+
+
 def _email_invoice(order: Order) -> Request:
     return _post(f"{_order_path(order)}/captures/{_id(order.capture_id, 'capture_id')}/trigger-send-out", {})
+
+
+def _ship(order: Order) -> Request:
+    """Parcels of one capture, or of the whole order where none is named."""
+    capture = f"/captures/{_id(order.capture_id, 'capture_id')}" if order.capture_id is not None else ""
+    return _post(f"{_order_path(order)}{capture}/shipping-info", {"shipping_info": _shipping_info(order)})
+
+
+def _extend(order: Order) -> Request:
+    return _post(f"{_order_path(order)}/extend-authorization-time", {})
+
+
+def _extend_due_date(order: Order) -> Request:
+    path = f"{_order_path(order)}/captures/{_id(order.capture_id, 'capture_id')}/extend-due-date"
+    return _patch(path, {"number_of_days": _within(order.days, 1, DAYS_MAX, "number_of_days")})
+
+
+def _revoke(_order: Order) -> Request:
+    return _patch(f"/customer-token/v1/tokens/{TOKEN_PLACEHOLDER}/status", {"status": "CANCELLED"})
 
 
 _WRITERS: Mapping[OperationKind, Callable[[Order], Request]] = {
@@ -86,7 +123,13 @@ _WRITERS: Mapping[OperationKind, Callable[[Order], Request]] = {
     OperationKind.CAPTURE: _capture,
     OperationKind.REFUND: _refund,
     OperationKind.VOID: _void,
+    OperationKind.AMEND: _amend,
+    OperationKind.RELEASE: _release,
     OperationKind.EMAIL_INVOICE: _email_invoice,
+    OperationKind.SHIP: _ship,
+    OperationKind.EXTEND: _extend,
+    OperationKind.EXTEND_DUE_DATE: _extend_due_date,
+    OperationKind.REVOKE: _revoke,
 }
 
 
@@ -114,7 +157,8 @@ def _line_or_share(line: OrderLine, field: str) -> Json:
 
 def _line(line: OrderLine, quantity: int, unit_price: int, field: str) -> Json:
     return {
-        "type": "digital",
+        # A line below 0 has to be of a type that may be (the order lines of both documents).
+        "type": "digital" if line.amount >= 0 else "discount",
         "reference": _text(line.reference, f"{field}.reference"),
         "name": _text(line.name, f"{field}.name"),
         "quantity": _within(quantity, 0, LINE_AMOUNT_MAX, f"{field}.quantity"),
@@ -151,6 +195,27 @@ def _subscription(order: Order) -> Json | None:
     return {"name": name, "interval": interval, "interval_count": count}
 
 
+def _shipping_info(order: Order) -> list[Json]:
+    if not 1 <= len(order.shipments) <= SHIPMENTS_MAX:
+        raise _invalid("shipping_info", f"must be 1 to {SHIPMENTS_MAX} parcels, not {len(order.shipments)}")
+    return [_parcel(parcel, f"shipping_info[{index}]") for index, parcel in enumerate(order.shipments)]
+
+
+def _parcel(parcel: Shipment, field: str) -> Json:
+    written = {
+        "shipping_company": (parcel.carrier, CARRIER_MAX),
+        "tracking_number": (parcel.tracking_number, CARRIER_MAX),
+        "tracking_uri": (parcel.tracking_url, URL_MAX),
+        "return_shipping_company": (parcel.return_carrier, CARRIER_MAX),
+        "return_tracking_number": (parcel.return_tracking_number, CARRIER_MAX),
+        "return_tracking_uri": (parcel.return_tracking_url, URL_MAX),
+    }
+    given = {name: (text, most) for name, (text, most) in written.items() if text is not None}
+    if not given:
+        raise _invalid(field, "names no carrier and no tracking")
+    return {name: _text(text, f"{field}.{name}", most) for name, (text, most) in given.items()}
+
+
 def _description(order: Order) -> Json:
     return {} if order.description is None else {"description": _text(order.description, "description")}
 
@@ -163,9 +228,9 @@ def _id(text: str | None, field: str) -> str:
     return quote(_text(text, field), safe="")
 
 
-def _text(text: str | None, field: str) -> str:
-    if text is None or not 1 <= len(text) <= TEXT_MAX:
-        raise _invalid(field, f"must have 1 to {TEXT_MAX} characters, not {len(text or '')}")
+def _text(text: str | None, field: str, most: int = TEXT_MAX) -> str:
+    if text is None or not 1 <= len(text) <= most:
+        raise _invalid(field, f"must have 1 to {most} characters, not {len(text or '')}")
     return text
 
 
@@ -185,13 +250,21 @@ def _within(number: int | None, low: int, high: int, field: str) -> int:
 
 
 def _post(path: str, body: Json) -> Request:
+    return _request("POST", path, body)
+
+
+def _patch(path: str, body: Json) -> Request:
+    return _request("PATCH", path, body)
+
+
+def _request(method: str, path: str, body: Json) -> Request:
     try:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
         raise _invalid("order_lines", "hold text that is no valid Unicode") from None
     if len(content) > BODY_MAX:
         raise _invalid("order_lines", f"make a request of {len(content)} bytes; at most {BODY_MAX} are taken")
-    return Request("POST", path, content)
+    return Request(method, path, content)
 
 
 def _invalid(field: str, sentence: str) -> Invalid:

@@ -1,0 +1,75 @@
+"""The parameters of one XML-RPC call by name, in whichever form of "nothing" a client left them out."""
+
+from decimal import Decimal
+from typing import Any
+
+from billing.sandbox.wire import Call, Fault, XmlRpcFault
+from billing.sandbox.xmlrpc import BAD_TYPE
+
+_NOTHING: tuple[Any, ...] = ("", [], {}, None)
+INT_MAX = 2**31 - 1
+
+
+class Arguments:
+    """Read by name; a value of another type than it must have is fault 9105. `fault` spoils the answer."""
+
+    def __init__(self, values: dict[str, Any], call: Call | None = None) -> None:
+        self.values = values
+        self.call = call
+        self.fault: Fault | None = None
+
+    def text(self, name: str) -> str:
+        """A text; a number is taken for its digits, and nothing is an empty text."""
+        value = self.values.get(name)
+        if value in _NOTHING:
+            return ""
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            raise self.bad(name, "must be text")
+        return str(value)
+
+    def whole(self, name: str, otherwise: int = 0) -> int:
+        """A whole number, also as digits; nothing is `otherwise`."""
+        value = self.values.get(name)
+        if isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) <= 10:
+            value = int(value)
+        if value in _NOTHING:
+            return otherwise
+        if isinstance(value, bool) or not isinstance(value, int) or abs(value) > INT_MAX:
+            raise self.bad(name, "must be a whole number")
+        return value
+
+    def percent(self, name: str) -> Decimal:
+        """A rate in percent, whole or not."""
+        value = self.values.get(name)
+        if value in _NOTHING:
+            return Decimal(0)
+        if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or not 0 <= value <= 100:
+            raise self.bad(name, "must be a rate in percent")
+        return Decimal(value)
+
+    def flag(self, name: str) -> bool:
+        return bool(self.values.get(name))
+
+    def struct(self, name: str) -> "Arguments":
+        """The members of a struct; an empty text and an empty list are empty structs."""
+        value = self.values.get(name)
+        if value in _NOTHING:
+            return Arguments({}, self.call)
+        if not isinstance(value, dict):
+            raise self.bad(name, "must be a struct")
+        return Arguments(value, self.call)
+
+    def structs(self, name: str) -> "list[Arguments]":
+        """The structs of a list; an empty text and an empty struct are empty lists."""
+        value = self.values.get(name)
+        if value in _NOTHING:
+            return []
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            raise self.bad(name, "must be a list of structs")
+        return [Arguments(entry, self.call) for entry in value]
+
+    def has(self, name: str) -> bool:
+        return self.values.get(name) not in _NOTHING
+
+    def bad(self, name: str, why: str) -> XmlRpcFault:
+        return XmlRpcFault(BAD_TYPE, f"{name} {why}.")

@@ -1,0 +1,109 @@
+"""Mutation testing of the domain: mutmut changes one expression at a time, and a test of tests/domain must go red.
+
+It works on a copy in a temporary directory and leaves nothing behind. What survives gets a test or, where nothing can
+tell it apart, a line in survivors.md.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from verdicts import Mutant, entry, explained, mutants_of
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = Path(__file__).with_name("survivors.md")
+MODULES = sorted(path.stem for path in (ROOT / "billing" / "domain").glob("*.py") if path.stem != "__init__")
+PERCENT_MIN = 95
+EXAMPLE = """\b
+Example, one module:
+  python tests/mutants/report.py --module money
+\b
+Exit codes: 0 enough were killed and each survivor is explained, 1 not so, 2 a wrong option, 3 mutmut did not run.
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.option("--module", "wanted", type=click.Choice(MODULES), multiple=True, help="Only this one; may be repeated.")
+@click.option("--children", type=click.IntRange(1), default=1, show_default=True, help="Processes that test mutants.")
+def main(wanted: tuple[str, ...], children: int) -> None:
+    """Change the domain's code a little at a time and see whether a test notices, at least 95 times of 100.
+
+    Prints a table of the modules and every survivor; compares those with tests/mutants/survivors.md.
+    """
+    modules = wanted or MODULES
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="perennial-mutants-") as folder:
+        copy = Path(folder)
+        copied(copy, modules)
+        run(copy, children, console)
+        found = {module: mutants_of(copy, module) for module in modules}
+    reasons = explained(KEPT.read_text())
+    console.print(table(found, reasons))
+    sys.exit(0 if is_enough(found, reasons) else 1)
+
+
+def copied(copy: Path, modules: Sequence[str]) -> None:
+    """The domain and its tests alone, with settings under which only `modules` are changed."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for part in ("billing/domain", "tests/domain"):
+        shutil.copytree(ROOT / part, copy / part, ignore=ignored)
+    shutil.copy(ROOT / "billing" / "__init__.py", copy / "billing")
+    shutil.copy(Path(__file__).with_name("quick.py"), copy / "tests" / "conftest.py")
+    settings = (ROOT / "pyproject.toml").read_text()
+    every = '"billing/domain/*"'
+    assert every in settings, "the table [tool.mutmut] names what is mutated"
+    only = ", ".join(f'"billing/domain/{module}.py"' for module in modules)
+    (copy / "pyproject.toml").write_text(settings.replace(every, only))
+
+
+def run(copy: Path, children: int, console: Console) -> None:
+    """mutmut in `copy`, its count as a bar. Ends with 3 and mutmut's own words where it does not come to the end."""
+    command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(children)]
+    said = ""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with (
+        subprocess.Popen(command, cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as mutmut,
+        Progress(*columns, console=console) as progress,
+    ):
+        assert mutmut.stdout is not None, "its output is a pipe"
+        bar = progress.add_task("mutants", total=None)
+        while chunk := os.read(mutmut.stdout.fileno(), 65536):
+            said = (said + chunk.decode(errors="replace"))[-4000:]
+            if counts := re.findall(r"(\d+)/(\d+)  ", said):
+                progress.update(bar, completed=int(counts[-1][0]), total=int(counts[-1][1]))
+    if mutmut.returncode or "mutations/second" not in said:
+        console.print(said.replace("\r", "\n"), markup=False)
+        sys.exit(3)
+
+
+def table(found: Mapping[str, tuple[int, list[Mutant]]], reasons: Mapping[tuple[str, str, str], str]) -> Table:
+    """A row a module: mutants, killed, survived, and of those the explained ones."""
+    shown = Table("module", *(("mutants", "killed", "survived", "explained", "killed %")), title="Mutants of billing/domain")
+    for column in shown.columns[1:]:
+        column.justify = "right"
+    for module, (total, alive) in found.items():
+        shown.add_row(module, *figures(total, alive, reasons))
+    shown.add_section()
+    everything = [mutant for _, alive in found.values() for mutant in alive]
+    shown.add_row("all", *figures(sum(total for total, _ in found.values()), everything, reasons))
+    return shown
+
+
+def figures(total: int, alive: Sequence[Mutant], reasons: Mapping[tuple[str, str, str], str]) -> list[str]:
+    known = sum(is_explained(mutant, reasons) for mutant in alive)
+    return [*(f"{count:,}" for count in (total, total - len(alive), len(alive), known)), shown_share(total, len(alive))]
+
+
+def shown_share(total: int, survived: int) -> str:
+    """The percentage killed to one digit, never rounded up."""
+    tenths = 1000 * (total - survived) // total if total else 1000
+    return f"{tenths // 10}.{tenths % 10}"
