@@ -48,6 +48,22 @@ _DOCS_POLICY = (
     " frame-ancestors 'none'"
 )
 
+_MERCHANT = [
+    Plans,
+    Prices,
+    Customers,
+    Tokens,
+    Subscriptions,
+    Cancellations,
+    Invoices,
+    Operations,
+    Captures,
+    Dispatches,
+    Erasures,
+    Balances,
+]
+_ADMIN = [Accounts, Dunning, Payouts, Refunds, Reports, BalanceChanges, CreditNotes, Disputes, InvoiceStates, Payments]
+
 # Handlers share these threads; it must be said before any event loop runs.
 set_asyncio_executor(ThreadPoolExecutor(THREADS, "web"))
 
@@ -61,37 +77,13 @@ def create_app(wiring: Wiring, loops: Loops, *, threads: int = THREADS) -> Lites
         set_asyncio_executor(ThreadPoolExecutor(threads, "web"))
     merchant = Router(
         "/v1",
-        route_handlers=[
-            Plans,
-            Prices,
-            Customers,
-            Tokens,
-            Subscriptions,
-            Cancellations,
-            Invoices,
-            Operations,
-            Captures,
-            Dispatches,
-            Erasures,
-            Balances,
-        ],
+        route_handlers=_MERCHANT,
         guards=[guard(wiring.database, Role.MERCHANT, Role.ADMIN)],
         security=[{BEARER: []}],
     )
     admin = Router(
         "/admin/v1",
-        route_handlers=[
-            Accounts,
-            Dunning,
-            Payouts,
-            Refunds,
-            Reports,
-            BalanceChanges,
-            CreditNotes,
-            Disputes,
-            InvoiceStates,
-            Payments,
-        ],
+        route_handlers=_ADMIN,
         guards=[guard(wiring.database, Role.ADMIN)],
         security=[{BEARER: []}],
         tags=["Administration"],

@@ -19,6 +19,7 @@ from billing.use_cases.reconcile import reconcile
 from billing.use_cases.release_revenue import release_revenue
 from billing.use_cases.remind import remind
 from billing.use_cases.renew import renew
+from billing.use_cases.replace_price import tell_of_replacements
 from billing.use_cases.seal_ledger import seal_ledger
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,8 @@ class Loops:
         found = renew(wiring.database, wiring.ids, now, wiring.passed, wiring.seller).seen
         while not self._stopping.is_set() and (closed := exhaust(wiring.database, wiring.ids, now)):
             found += closed
+        while not self._stopping.is_set() and (told := tell_of_replacements(wiring.database, wiring.ids, now)):
+            found += told
         while not self._stopping.is_set() and (asked := remind(wiring.database, wiring.ids, now)):
             found += asked
         while not self._stopping.is_set() and (released := release_revenue(wiring.database, wiring.ids, now)):
@@ -86,7 +89,7 @@ class Loops:
     def _round(self, due: Due) -> int:
         """Each loop once, and only where a look at the due rows says that it would find something."""
         now = self._wiring.clock.now()
-        opening = (due.period, due.exhausted, due.released, due.reminded)
+        opening = (due.period, due.exhausted, due.released, due.reminded, due.replaced)
         found = self.renew() if any(_reached(at, now) for at in opening) else 0
         # A renewal plans purchases that are due at once, so that its find is reason enough to look.
         if found or _reached(due.planned, now) or _reached(due.leased, now):

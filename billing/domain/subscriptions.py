@@ -50,6 +50,7 @@ class SubscriptionEvent(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     RESUME_OWING = "resume_owing"
+    RESUME_TRIAL = "resume_trial"
     CHANGE = "change"
     CHANGE_LATER = "change_later"
     AWAITING_TRUTH = "awaiting_truth"
@@ -138,6 +139,8 @@ TRANSITIONS: dict[tuple[SubscriptionStatus, SubscriptionEvent], SubscriptionStat
     (_S.PAUSED, _E.RESUME): _S.ACTIVE,
     # An invoice in dunning is still open: a pause is no way back to full access.
     (_S.PAUSED, _E.RESUME_OWING): _S.PAST_DUE,
+    # Days of a trial are left: it goes on, and its end asks for the token as ever.
+    (_S.PAUSED, _E.RESUME_TRIAL): _S.TRIALING,
     (_S.PAUSED, _E.CANCEL_NOW): _S.ENDED,
     (_S.PAUSED, _E.CANCEL_AT_END): _S.PAUSED,
     (_S.PAUSED, _E.UNDO_CANCEL): _S.PAUSED,

@@ -56,7 +56,6 @@ async def _reset(request: web.BaseRequest, first: bytes) -> None:
     if transport is None:
         return
     if first:
-        assert isinstance(transport, asyncio.WriteTransport), "a connection that requests come from can be written to"
         transport.write(first)
         await asyncio.sleep(0.05)  # what waits in a buffer would be lost with the connection
     handle = transport.get_extra_info("socket")
@@ -69,9 +68,8 @@ async def _reset(request: web.BaseRequest, first: bytes) -> None:
 
 async def _drip(request: web.BaseRequest, content: bytes, seconds: float) -> None:
     for n in range(len(content)):
-        if _is_gone(request):
+        if request.transport is None or request.transport.is_closing():
             return
-        assert isinstance(request.transport, asyncio.WriteTransport), "a connection that is not gone can be written to"
         request.transport.write(content[n : n + 1])
         await asyncio.sleep(seconds)
     if request.transport is not None:

@@ -27,6 +27,8 @@ ALWAYS = 1_000_000
 
 _SCRIPTED_DECLINES = {"decline": "PAYMENT_METHOD_FAILED", "decline_hard": "TOKEN_CANCELLED"}
 
+_STEADY = frozenset({"always_ok", *REVIEWS})
+
 _SUSPENSION_DAYS = 3
 _WIRE_FAULTS = ("silence_before", "silence_after", "500_before", "500_after")
 # Out of 10,000: below the first bound no attempt is declined, below the second one is, and so on.
@@ -94,6 +96,8 @@ def set_status(world: World, token_id: str, status: str) -> None:
 
 def register(world: World, token: sqlite3.Row, call: Call, reference: str | None) -> Charge:
     """Counts the charge and the attempt; the same key is the same attempt, however often it comes."""
+    if token["behaviour"] in _STEADY:
+        return Charge(1, 1)  # nothing depends on the count, and counting is what a charge costs most
     token_id, name = token["token_id"], reference or call.key or new_id()
     row = world.ledger.row("SELECT ordinal FROM charges WHERE token_id = ? AND reference = ?", token_id, name)
     if row is None:

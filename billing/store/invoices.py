@@ -317,6 +317,7 @@ def reminded_from() -> Any:
 
 _NOT_PAUSED = text(
     "NOT EXISTS (SELECT 1 FROM customers c WHERE c.id = invoices.customer_id AND c.dunning_paused_at IS NOT NULL)"
+    " AND NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.id = invoices.subscription_id AND s.status = 'paused')"
 )
 
 

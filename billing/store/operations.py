@@ -113,7 +113,7 @@ class Operation(SQLModel, table=True):
     """An id of the provider that this operation did not make: an invoice number that was answered again."""
     amount: int
     currency: str = Field(max_length=3)
-    trigger: str = Field(max_length=16)
+    trigger: str = Field(max_length=24)
     origin: str = Field(default="ours", max_length=16)
     status: str = Field(max_length=16)
     authorization: str = Field(default=Authorization.NONE.value, max_length=16)

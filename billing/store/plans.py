@@ -1,12 +1,12 @@
 """Plans, their prices and the article lines of a price. A price in use is never changed."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, UniqueConstraint, bindparam
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, bindparam, text
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.domain.dunning import LADDER, TERMINAL_DAY
@@ -79,6 +79,22 @@ class ZeroInvoices(StrEnum):
     SUPPRESSED = "suppressed"
 
 
+class Whom(StrEnum):
+    """Whose price a replacement is: everybody's, or only that of subscriptions to come."""
+
+    ALL = "all"
+    NEW_ONLY = "new_only"
+
+
+class Consent(StrEnum):
+    """What a customer says to a new price: nothing, yes before it holds, or no if they do not want it."""
+
+    NONE = "none"
+    OPT_IN = "opt_in"
+    OPT_OUT = "opt_out"
+
+
+_UNDONE = "due_at IS NOT NULL"
 _MODES = ("charge_now", "next_invoice", "at_period_end", "full_and_reset")
 
 
@@ -194,6 +210,35 @@ class PriceItemRow(SQLModel, table=True):
     recognize: str = Field(max_length=16)
 
 
+class PriceReplacement(SQLModel, table=True):
+    """That a price is followed by another: from when, for whom, and how far its subscriptions have been told."""
+
+    __tablename__ = "price_replacements"
+    __table_args__ = (
+        one_of("whom", Whom),
+        one_of("consent", Consent),
+        CheckConstraint("notice_days >= 0", name="notice_not_negative"),
+        Index("ix_price_replacements_due", "due_at", sqlite_where=text(_UNDONE), postgresql_where=text(_UNDONE)),
+    )
+
+    id: UUID = Field(primary_key=True)
+    price_id: UUID = Field(foreign_key="prices.id", unique=True)
+    new_price_id: UUID = Field(foreign_key="prices.id")
+    from_date: date
+    """The local day, wherever the customer is, from which the first boundary takes the new price."""
+    whom: str = Field(max_length=16)
+    notice_days: int
+    consent: str = Field(max_length=16)
+    told_through: UUID | None = None
+    """The last subscription that was dealt with, in the order of ids: where a batch goes on."""
+    scheduled: int = 0
+    passed_over: int = 0
+    """Subscriptions with another change pending, which keep it."""
+    due_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """Since when there is more to do; None once everybody was told."""
+    created_at: datetime = Field(sa_type=UtcInstant)
+
+
 _PLANS = select(Plan).where(col(Plan.id).in_(bindparam("ids", expanding=True)))
 
 
@@ -241,3 +286,21 @@ def offer_of(price: Price, items: tuple[PriceItem, ...]) -> Offer:
     """A price as the domain reads it."""
     phases = tuple(Phase(phase["cycles"], phase["unit_amounts"]) for phase in price.phases)
     return Offer(price.currency, items, price.tax_included, phases)
+
+
+def replacement_of(session: Session, price_id: UUID) -> PriceReplacement | None:
+    """What follows this price, and for whom."""
+    return session.exec(select(PriceReplacement).where(PriceReplacement.price_id == price_id)).first()
+
+
+def unfinished_replacements(session: Session, limit: int) -> Sequence[PriceReplacement]:
+    """Lock replacements of which not everybody has been told; rows locked elsewhere are left."""
+    query = select(PriceReplacement).where(col(PriceReplacement.due_at).is_not(None))
+    query = query.order_by(col(PriceReplacement.due_at)).limit(limit)
+    return session.exec(query.with_for_update(skip_locked=True)).all()
+
+
+def replacement_from() -> Any:
+    """As a subquery: since when a replaced price has subscriptions that were not told."""
+    at = col(PriceReplacement.due_at)
+    return select(at).where(at.is_not(None)).order_by(at).limit(1).scalar_subquery()

@@ -10,6 +10,7 @@ from sqlmodel import Field, Session, SQLModel
 from billing.store.engine import UtcInstant
 from billing.store.invoices import exhausted_from, reminded_from
 from billing.store.operations import asked_from, leased_until, planned_from
+from billing.store.plans import replacement_from
 from billing.store.releases import release_from
 from billing.store.subscriptions import period_from, token_check_from
 
@@ -39,6 +40,7 @@ class Due:
     released: datetime | None
     reminded: datetime | None
     token_checked: datetime | None
+    replaced: datetime | None
 
     def first(self) -> datetime | None:
         """The earliest of all."""
@@ -51,6 +53,7 @@ class Due:
             self.released,
             self.reminded,
             self.token_checked,
+            self.replaced,
         )
         return min((at for at in found if at is not None), default=None)
 
@@ -64,6 +67,7 @@ _EARLIEST = select(
     release_from(),
     reminded_from(),
     token_check_from(),
+    replacement_from(),
 )
 
 

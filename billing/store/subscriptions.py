@@ -1,15 +1,18 @@
 """Subscriptions: the standing agreements, and the one question that drives renewals: whose period opens now?"""
 
+import json
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, bindparam, event, text
+from sqlalchemy import CheckConstraint, Index, String, bindparam, cast, event, func, text
+from sqlalchemy import select as sql_select
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.domain.periods import Interval
 from billing.domain.subscriptions import SubscriptionStatus
+from billing.store.bulk import table_of
 from billing.store.engine import JSONX, UtcInstant, one_of
 
 _DUE = "due_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"
@@ -40,7 +43,7 @@ class Subscription(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     customer_id: UUID = Field(foreign_key="customers.id", index=True)
     plan_id: UUID = Field(foreign_key="plans.id")
-    price_id: UUID = Field(foreign_key="prices.id")
+    price_id: UUID = Field(foreign_key="prices.id", index=True)
     token_id: UUID | None = Field(default=None, foreign_key="tokens.id", index=True)
     """None while a trial runs without one."""
     provider_account: str = Field(foreign_key="provider_accounts.name")
@@ -95,6 +98,8 @@ class Subscription(SQLModel, table=True):
     access: str = Field(default="full", max_length=8)
     grace_ends_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     cancel_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    cancel_terms: dict[str, Any] | None = Field(default=None, sa_type=JSONX)
+    """What an end inside a period gives back, decided when it was asked for: `{"credit", "unshipped", "note"}`."""
     ended_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     end_reason: str | None = Field(default=None, max_length=32)
     review_reason: str | None = Field(default=None, max_length=200)
@@ -164,9 +169,7 @@ def lock_shared(session: Session, ids: Sequence[UUID]) -> None:
     session.exec(query.with_for_update(read=True)).all()
 
 
-def claim_token_checks(
-    session: Session, now: datetime, accounts: Sequence[str], limit: int
-) -> Sequence[Subscription]:
+def claim_token_checks(session: Session, now: datetime, accounts: Sequence[str], limit: int) -> Sequence[Subscription]:
     """Lock subscriptions of `accounts` whose token is to be read at or before `now`; rows locked elsewhere are left."""
     query = (
         select(Subscription)
@@ -205,3 +208,19 @@ def period_from() -> Any:
     )
     at = col(Subscription.due_at)
     return select(at).where(*due).order_by(at).limit(1).scalar_subquery()
+
+
+def with_price(session: Session, price_id: UUID, after: UUID | None, limit: int) -> Sequence[UUID]:
+    """Subscriptions that have not ended and have this price, in the order of ids after `after`."""
+    query = select(Subscription.id).where(Subscription.price_id == price_id, Subscription.status != "ended")
+    if after is not None:
+        query = query.where(col(Subscription.id) > after)
+    return session.exec(query.order_by(col(Subscription.id)).limit(limit)).all()
+
+
+def quantities_with_price(session: Session, price_id: UUID) -> list[tuple[dict[str, int], int]]:
+    """How many subscriptions that have not ended have this price with which quantities of their own."""
+    table = table_of(Subscription)
+    written = cast(table.c.quantities, String)
+    query = sql_select(written, func.count()).where(table.c.price_id == price_id, table.c.status != "ended")
+    return [(json.loads(text_), count) for text_, count in session.execute(query.group_by(written))]

@@ -28,6 +28,7 @@ from billing.store.invoices import Invoice
 from billing.store.operations import Operation
 from billing.store.periods import PeriodRow, latest_period
 from billing.store.subscriptions import Subscription
+from billing.use_cases.access import follow_state
 from billing.use_cases.crediting import Terms, billed_lines, grant_credit, the_capture
 from billing.use_cases.recording import Record, nothing
 from billing.use_cases.settle_scene import Scene
@@ -211,6 +212,7 @@ def _end_now(
     if case.period is not None and case.period.ends_at > batch.now:
         _close_period(case.period, batch.now)
     batch.event(subscription, "subscription.ended", reason="canceled")
+    follow_state(batch, subscription)
     if case.current is None or not planned.credit.lines:
         return planned
     operations = [op for op in case.operations if op.invoice_id == case.current.id]

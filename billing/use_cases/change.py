@@ -28,16 +28,13 @@ from billing.store.numbers import number_invoices
 from billing.store.operations import Operation
 from billing.store.subscriptions import Subscription
 from billing.use_cases.change_case import Case, ChangeRequest, read_case
-from billing.use_cases.change_later import PendingChange, WaitsFor, pending_change, put_terms
+from billing.use_cases.change_later import REPLACE, PendingChange, WaitsFor, pending_change, put_terms
 from billing.use_cases.change_plan import Planned, planned_change
+from billing.use_cases.next_period import open_period
 from billing.use_cases.opening import NewInvoice, Seller, numbered_now, open_invoice
 from billing.use_cases.quoting import Quote, QuoteStale, Signer, check_same, effective, quote
 from billing.use_cases.recording import Record, nothing
 from billing.use_cases.renewal_pass import Pass, Renewed
-from billing.use_cases.renewal_steps import open_period
-
-REPLACE = "replace"
-"""The mode of a pending change that a replaced price brought about."""
 
 _VERB = "change"
 

@@ -6,19 +6,23 @@ if it had any, was dealt with when it was asked for.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
 
-from billing.domain.periods import Interval, local_date
+from billing.domain.periods import Interval, instant_of, local_date
 from billing.store.accounts import ProviderAccount
+from billing.store.batch import Batch
 from billing.store.customers import StoredToken
-from billing.store.plans import Price
+from billing.store.plans import Consent, Price, Whom, items_of, replacement_of
 from billing.store.subscriptions import Subscription
 from billing.use_cases.renewal_pass import Pass
+
+REPLACE = "replace"
+"""The mode of a pending change that a replaced price brought about."""
 
 _MONTHS = {Interval.MONTH: 1, Interval.YEAR: 12}
 _DAYS = {Interval.DAY: 1, Interval.WEEK: 7}
@@ -92,9 +96,40 @@ def take_up_change(here: Pass, subscription: Subscription) -> None:
     before = subscription.price_id
     put_terms(subscription, price, pending.quantities, local_date(at, subscription.zone))
     subscription.pending_change = None
+    if price.replaced_by_id is not None:
+        follow_replacement(here.session, here.batch, subscription)
     here.batch.event(
         subscription, "subscription.changed", mode=pending.mode, from_price=before.hex, to_price=price.id.hex
     )
+
+
+def follow_replacement(session: Session, batch: Batch, subscription: Subscription) -> bool:
+    """Tell a subscription that its price will be replaced, where that is for everybody; whether it was told.
+
+    The new price holds from the first boundary on or after the replacement's date and the end of its notice, both local
+    midnights; the notice itself is the event.
+    """
+    found = replacement_of(session, subscription.price_id)
+    if found is None or found.whom != Whom.ALL:
+        return False
+    heard = local_date(batch.now, subscription.zone) + timedelta(days=found.notice_days)
+    from_at = instant_of(max(found.from_date, heard), time.min, subscription.zone)
+    price = session.get_one(Price, found.new_price_id)
+    kept = {item.article_number for item in items_of(session, [price.id])[price.id]}
+    quantities = {name: units for name, units in subscription.quantities.items() if name in kept}
+    waits_for = WaitsFor.CONSENT if found.consent == Consent.OPT_IN else None
+    pending = PendingChange(price.id, price.plan_id, quantities, from_at, REPLACE, waits_for, found.consent)
+    subscription.pending_change = pending.as_json()
+    batch.event(
+        subscription,
+        "subscription.price_change_announced",
+        from_price=found.price_id.hex,
+        to_price=price.id.hex,
+        from_date=found.from_date.isoformat(),
+        effective_at=from_at.isoformat(),
+        consent=found.consent,
+    )
+    return True
 
 
 def put_terms(

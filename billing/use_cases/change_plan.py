@@ -30,8 +30,8 @@ from billing.store.subscriptions import Subscription
 from billing.use_cases.change_case import Case, ChangeRequest
 from billing.use_cases.change_later import WaitsFor, put_terms, same_calendar, token_covers
 from billing.use_cases.change_lines import changed_articles, charged, credited, shortened
+from billing.use_cases.next_period import next_span, period_draft
 from billing.use_cases.renewal_pass import Span
-from billing.use_cases.renewal_steps import next_span, period_draft
 
 _WITH_MONEY = (ChangeMode.CHARGE_NOW, ChangeMode.NEXT_INVOICE, ChangeMode.FULL_AND_RESET)
 _BILLED = (PeriodKind.REGULAR, PeriodKind.STUB, PeriodKind.RESUMED)

@@ -66,8 +66,6 @@ _NEEDS_AUTHORIZATION = {
 _MOVES_MONEY = (OperationKind.PURCHASE, OperationKind.CAPTURE, OperationKind.REFUND)
 """What must wait while an invoice is held, by a dispute or by a person."""
 
-_WAITS_FOR_A_DISPUTE = (OperationKind.PURCHASE, OperationKind.CAPTURE, OperationKind.REFUND)
-
 _NEEDS_AN_OPEN_INVOICE = (OperationKind.CAPTURE, OperationKind.EXTEND)
 
 
@@ -126,8 +124,6 @@ def gate_refusal(facts: Facts, now: datetime) -> Refusal | None:
         return Refusal("the provider account is stopped", final=False)
     if facts.invoice.held_because is not None and facts.operation.kind in _MOVES_MONEY:
         return Refusal(f"the invoice is held: {facts.invoice.held_because}", final=False)
-    if facts.invoice.held_because is not None and facts.operation.kind in _WAITS_FOR_A_DISPUTE:
-        return Refusal("the invoice is held", final=False)
     if facts.operation.kind == OperationKind.PURCHASE:
         return _purchase_refusal(facts, now)
     kind, purchase = OperationKind(facts.operation.kind), facts.purchase

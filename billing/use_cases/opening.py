@@ -16,6 +16,7 @@ from billing.domain.invoicing import InvoiceDraft, InvoiceStatus, LineDraft, Lin
 from billing.domain.money import Money, formatted
 from billing.domain.operations import OperationKind, Trigger
 from billing.domain.pricing import Offer
+from billing.domain.subscriptions import SubscriptionStatus
 from billing.domain.tax import TaxPosition, TaxTable, reverse_charge_applies
 from billing.store import balances as balance_store
 from billing.store import invoices as invoice_store
@@ -323,7 +324,8 @@ def _collect(batch: Batch, subscription: Subscription, invoice: Invoice, trigger
     """Plan the purchase; while an older invoice is unpaid it waits for its turn: the oldest is collected first."""
     if invoice.status != InvoiceStatus.OPEN or subscription.token_id is None:
         return
-    must_wait = invoice.dunning_state == DunningState.WAITING_TURN
+    is_paused = subscription.status == SubscriptionStatus.PAUSED
+    must_wait = is_paused or invoice.dunning_state == DunningState.WAITING_TURN
     batch.plan(
         OperationKind.PURCHASE,
         invoice,

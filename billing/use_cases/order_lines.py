@@ -34,6 +34,27 @@ def lines_credited(lines: Sequence[CreditNoteLine], amount: int) -> tuple[OrderL
     return tuple(_credited(line) for line in lines)
 
 
+def shares_kept(credited: Sequence[CreditNoteLine], lines: Sequence[InvoiceLine]) -> tuple[OrderLine, ...] | None:
+    """The used part of each line that is credited by time, with its article's own quantity and unit amount.
+
+    For a provider that takes back whole articles and charges what was used (billing rules, section 5). None where the
+    credit cannot be said like that: it is by amount, or a second one of a line.
+    """
+    by_id = {line.id: line for line in lines}
+    kept = []
+    for credit in credited:
+        line = by_id[credit.line_id]
+        units = credit.quantity if credit.how == "quantity" else line.quantity
+        article = units * line.unit_amount
+        is_only = line.credited_amount == credit.amount or credit.how == "quantity"
+        if credit.how == "amount" or not is_only or line.amount != line.quantity * line.unit_amount:
+            return None
+        if credit.amount < article:
+            used, tax = article - credit.amount, line.tax_amount - credit.tax_amount
+            kept.append(OrderLine(line.article_number, line.name, units, line.unit_amount, used, tax, line.tax_rate))
+    return tuple(kept)
+
+
 def _left(line: InvoiceLine, *, after_captures: bool) -> OrderLine | None:
     amount = line.amount - line.credited_amount
     tax = line.tax_amount - line.credited_tax

@@ -13,12 +13,12 @@ from billing.domain.ids import Prefix, shown
 from billing.domain.operations import OperationKind
 from billing.ports import Order, OrderLine, Shipment
 from billing.store.accounts import ProviderAccount
-from billing.store.customers import StoredToken
+from billing.store.customers import Customer, StoredToken
 from billing.store.invoices import CreditNoteLine, Invoice, InvoiceLine, credit_note_lines, lines_of
 from billing.store.operations import Operation
 from billing.store.plans import Plan
 from billing.store.subscriptions import Subscription
-from billing.use_cases.order_lines import lines_credited, lines_left
+from billing.use_cases.order_lines import lines_credited, lines_left, shares_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class OrderBook:
     invoices: Mapping[UUID, Invoice]
     subscriptions: Mapping[UUID, Subscription]
     plans: Mapping[UUID, Plan]
+    customers: Mapping[UUID, Customer]
     tokens: Mapping[UUID, StoredToken]
     halted: frozenset[str]
     """Provider accounts that are stopped."""
@@ -44,10 +45,11 @@ _HAS_INVOICE_LINES = (OperationKind.PURCHASE, OperationKind.CAPTURE, OperationKi
 _IDS: Any = bindparam("ids", expanding=True)
 _ACTED_UPON = select(Operation).where(col(Operation.id).in_(_IDS))
 _CASES = (
-    sql_select(Operation, Invoice, Subscription, Plan, StoredToken, ProviderAccount)
+    sql_select(Operation, Invoice, Subscription, Plan, Customer, StoredToken, ProviderAccount)
     .join(Invoice, col(Invoice.id) == col(Operation.invoice_id))
     .join(Subscription, col(Subscription.id) == col(Operation.subscription_id))
     .join(Plan, col(Plan.id) == col(Subscription.plan_id))
+    .join(Customer, col(Customer.id) == col(Subscription.customer_id))
     .join(ProviderAccount, col(ProviderAccount.name) == col(Operation.provider_account))
     .outerjoin(StoredToken, col(StoredToken.id) == col(Operation.token_id))
     .where(col(Operation.id).in_(_IDS))
@@ -64,7 +66,7 @@ def read_order_book(session: Session, operation_ids: Sequence[UUID]) -> OrderBoo
     cases = session.execute(_CASES, {"ids": list(operation_ids)}).all()
     chosen = [case[0] for case in cases]
     others = {op_id for op in chosen for op_id in (op.purchase_id, op.capture_id) if op_id is not None}
-    charging = [op.invoice_id for op in chosen if op.kind in _HAS_INVOICE_LINES]
+    stated = [op.invoice_id for op in chosen if op.kind in _HAS_INVOICE_LINES or op.kind == OperationKind.REFUND]
     notes = [op.subject for op in chosen if op.kind == OperationKind.REFUND]
     found = session.exec(_ACTED_UPON, params={"ids": list(others)}).all() if others else ()
     return OrderBook(
@@ -72,10 +74,11 @@ def read_order_book(session: Session, operation_ids: Sequence[UUID]) -> OrderBoo
         {invoice.id: invoice for _, invoice, *_ in cases},
         {subscription.id: subscription for _, _, subscription, *_ in cases},
         {plan.id: plan for _, _, _, plan, *_ in cases},
+        {customer.id: customer for _, _, _, _, customer, *_ in cases},
         {token.id: token for *_, token, _ in cases if token is not None},
         frozenset(account.name for *_, account in cases if account.halted_at is not None),
         {row.id: row for row in found},
-        lines_of(session, charging) if charging else {},
+        lines_of(session, stated) if stated else {},
         credit_note_lines(session, notes) if notes else {},
     )
 
@@ -90,6 +93,8 @@ def order_for(operation: Operation, book: OrderBook, reference: str) -> Order:
     purchase = book.acted_upon.get(operation.purchase_id) if operation.purchase_id else None
     capture = book.acted_upon.get(operation.capture_id) if operation.capture_id else None
     is_purchase = kind is OperationKind.PURCHASE
+    customer = book.customers[subscription.customer_id]
+    kept = _kept(operation, book, invoice_id) if kind is OperationKind.REFUND else ()
     return Order(
         kind,
         operation.amount,
@@ -102,10 +107,31 @@ def order_for(operation: Operation, book: OrderBook, reference: str) -> Order:
         subscription_name=book.plans[subscription.plan_id].name if is_purchase else None,
         interval=subscription.interval if is_purchase else None,
         interval_count=subscription.interval_count if is_purchase else None,
-        is_whole=kind is not OperationKind.CAPTURE or purchase is None or operation.amount == purchase.remaining,
+        is_whole=_is_whole(operation, purchase, capture, book.invoices[invoice_id]),
+        has_lines=kept is not None,
+        kept=kept or (),
+        country=book.invoices[invoice_id].country,
+        locale=customer.locale,
+        customer_email=customer.email,
         shipments=tuple(Shipment(**parcel) for parcel in operation.details.get("shipments", ())),
         days=operation.details.get("days"),
     )
+
+
+def _is_whole(operation: Operation, purchase: Operation | None, capture: Operation | None, invoice: Invoice) -> bool:
+    """Whether a capture leaves nothing behind, or a refund gives back a capture of which nothing was given back."""
+    if operation.kind == OperationKind.CAPTURE:
+        return purchase is None or operation.amount == purchase.remaining
+    if operation.kind == OperationKind.REFUND:
+        return capture is not None and operation.amount == capture.amount and invoice.refunded == 0
+    return True
+
+
+def _kept(operation: Operation, book: OrderBook, invoice_id: UUID) -> tuple[OrderLine, ...] | None:
+    credited = book.credited[operation.subject]
+    if sum(line.amount for line in credited) != operation.amount:
+        return None
+    return shares_kept(credited, book.lines[invoice_id])
 
 
 def order_to_revoke(operation: Operation, reference: str) -> Order:

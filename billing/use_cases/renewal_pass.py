@@ -54,6 +54,8 @@ class Span:
     offset_days: int = 0
     reason: str | None = None
     decided_by: str | None = None
+    zone: str | None = None
+    """The customer's new zone, where this row is the first that it rules."""
 
 
 def cycle_of(subscription: Subscription) -> BillingCycle:

@@ -54,6 +54,7 @@ def _mark_declined(scene: Scene) -> None:
     invoice.payment_state = PaymentState.FAILED.value
     if invoice.first_declined_at is None:
         invoice.first_declined_at = scene.now
+        invoice.overdue_at = invoice.overdue_at or scene.now
         if subscription.status != SubscriptionStatus.PENDING:
             invoice.exhausts_at = terminal_at(scene.ladder, scene.now, subscription.zone)
     after = next_status(SubscriptionStatus(subscription.status), SubscriptionEvent.DECLINED)

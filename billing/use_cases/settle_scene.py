@@ -50,7 +50,9 @@ class Scene:
 
     @property
     def dunning_is_paused(self) -> bool:
-        """Whether a person has stopped dunning for this customer."""
+        """Whether a person has stopped dunning for this customer, or the subscription is paused."""
+        if self.subscription.status == SubscriptionStatus.PAUSED:
+            return True
         return self.session.get_one(Customer, self.subscription.customer_id).dunning_paused_at is not None
 
     def tell(self, type_: str, **payload: Any) -> None:

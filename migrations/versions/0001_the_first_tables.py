@@ -304,6 +304,39 @@ def upgrade() -> None:
         sa.UniqueConstraint("price_id", "position", name=op.f("uq_price_items_price_id_position")),
     )
     op.create_table(
+        "price_replacements",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("price_id", sa.Uuid(), nullable=False),
+        sa.Column("new_price_id", sa.Uuid(), nullable=False),
+        sa.Column("from_date", sa.Date(), nullable=False),
+        sa.Column("whom", sa.String(length=16), nullable=False),
+        sa.Column("notice_days", sa.Integer(), nullable=False),
+        sa.Column("consent", sa.String(length=16), nullable=False),
+        sa.Column("told_through", sa.Uuid(), nullable=True),
+        sa.Column("scheduled", sa.Integer(), nullable=False),
+        sa.Column("passed_over", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "\"consent\" IN ('none', 'opt_in', 'opt_out')", name=op.f("ck_price_replacements_consent_known")
+        ),
+        sa.CheckConstraint("\"whom\" IN ('all', 'new_only')", name=op.f("ck_price_replacements_whom_known")),
+        sa.CheckConstraint("notice_days >= 0", name=op.f("ck_price_replacements_notice_not_negative")),
+        sa.ForeignKeyConstraint(["new_price_id"], ["prices.id"], name=op.f("fk_price_replacements_new_price_id")),
+        sa.ForeignKeyConstraint(["price_id"], ["prices.id"], name=op.f("fk_price_replacements_price_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_price_replacements")),
+        sa.UniqueConstraint("price_id", name=op.f("uq_price_replacements_price_id")),
+    )
+    with op.batch_alter_table("price_replacements", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_price_replacements_due",
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
+
+    op.create_table(
         "subscriptions",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("customer_id", sa.Uuid(), nullable=False),
@@ -347,6 +380,7 @@ def upgrade() -> None:
         sa.Column("access", sa.String(length=8), nullable=False),
         sa.Column("grace_ends_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("cancel_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("cancel_terms", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("end_reason", sa.String(length=32), nullable=True),
         sa.Column("review_reason", sa.String(length=200), nullable=True),
@@ -386,6 +420,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("due_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"),
             postgresql_where=sa.text("due_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"),
         )
+        batch_op.create_index(batch_op.f("ix_subscriptions_price_id"), ["price_id"], unique=False)
         batch_op.create_index(
             "ix_subscriptions_token_check",
             ["token_check_at"],
@@ -705,7 +740,7 @@ def upgrade() -> None:
         sa.Column("provider_reference", sa.String(length=255), nullable=True),
         sa.Column("amount", sa.Integer(), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
-        sa.Column("trigger", sa.String(length=16), nullable=False),
+        sa.Column("trigger", sa.String(length=24), nullable=False),
         sa.Column("origin", sa.String(length=16), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("authorization", sa.String(length=16), nullable=False),
@@ -1191,6 +1226,7 @@ def downgrade() -> None:
             sqlite_where=sa.text("token_check_at IS NOT NULL"),
             postgresql_where=sa.text("token_check_at IS NOT NULL"),
         )
+        batch_op.drop_index(batch_op.f("ix_subscriptions_price_id"))
         batch_op.drop_index(
             "ix_subscriptions_due",
             sqlite_where=sa.text("due_at IS NOT NULL AND review_reason IS NULL AND hold IS NULL"),
@@ -1199,6 +1235,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_subscriptions_customer_id"))
 
     op.drop_table("subscriptions")
+    with op.batch_alter_table("price_replacements", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_price_replacements_due",
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
+
+    op.drop_table("price_replacements")
     op.drop_table("price_items")
     with op.batch_alter_table("tokens", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tokens_customer_id"))

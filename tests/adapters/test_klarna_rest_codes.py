@@ -7,7 +7,15 @@ from billing.domain.operations import OperationKind
 
 PURCHASE, EMAIL = OperationKind.PURCHASE, OperationKind.EMAIL_INVOICE
 AFTER_PURCHASE = [kind for kind in OperationKind if kind is not PURCHASE]
-MOVES_MONEY = [kind for kind in OperationKind if kind is not EMAIL]
+MOVES_NO_MONEY = {
+    EMAIL,
+    OperationKind.AMEND,
+    OperationKind.RELEASE,
+    OperationKind.SHIP,
+    OperationKind.EXTEND,
+    OperationKind.REVOKE,
+}
+MOVES_MONEY = [kind for kind in OperationKind if kind not in MOVES_NO_MONEY]
 
 # (HTTP status, error code, what it means for a purchase), as sections 3, 4 and 6 of the wire facts list them.
 NAMED = [
@@ -81,13 +89,13 @@ def test_too_many_requests_are_postponed_only_when_the_api_itself_says_so(kind: 
 @pytest.mark.parametrize("kind", AFTER_PURCHASE)
 @pytest.mark.parametrize("code", ["PAYMENT_METHOD_FAILED", "TOKEN_SUSPENDED", "TOKEN_CANCELLED"])
 def test_only_a_purchase_can_be_declined(kind: OperationKind, code: str) -> None:
-    assert verdict(kind, 403, code) is (Verdict.REFUSED if kind is EMAIL else Verdict.UNKNOWN)
+    assert verdict(kind, 403, code) is (Verdict.REFUSED if kind in MOVES_NO_MONEY else Verdict.UNKNOWN)
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "BRAND_NEW"), (402, None), (410, "GONE"), (418, None)])
 def test_an_unlisted_refusal_is_unknown_where_money_moves_and_refused_where_not(status: int, code: str | None) -> None:
     assert {verdict(kind, status, code) for kind in MOVES_MONEY} == {Verdict.UNKNOWN}
-    assert verdict(EMAIL, status, code) is Verdict.REFUSED
+    assert {verdict(kind, status, code) for kind in MOVES_NO_MONEY} == {Verdict.REFUSED}
 
 
 @pytest.mark.parametrize("status", [100, 300, 302, 307, 500, 502, 503, 504, 599])
@@ -100,3 +108,8 @@ def test_redirects_and_server_errors_are_unknown_for_every_kind(kind: OperationK
 def test_no_answer_has_two_rows() -> None:
     keys = [(kind, row.http_status, row.error_code) for row in ROWS for kind in row.kinds]
     assert len(keys) == len(set(keys))
+
+
+def test_a_token_that_is_gone_needs_no_revocation() -> None:
+    for code in ("NOT_FOUND", "TOKEN_NOT_FOUND"):
+        assert verdict(OperationKind.REVOKE, 404, code) is Verdict.HARD

@@ -1,4 +1,4 @@
-"""What changes about an order of the newer generation beside its money: lines, references, addresses, parcels, dates."""
+"""What changes about an order of the newer generation beside its money: lines, references, addresses, dates."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Answers that a client has to survive: late, slow, cut off, far too large, wrong, replayed; and limits and settings."""
+"""Answers that a client has to survive: late, slow, cut off, far too large, wrong, replayed; limits and settings."""
 
 import csv
 import gzip
@@ -180,7 +180,9 @@ def test_categories_have_limits_of_their_own_and_none_applies_to_control(sandbox
 
 
 def test_settings_survive_a_restart_and_are_put_back(start_sandbox):
-    start_sandbox().set(status_sees_recurring=True, review_seconds=60)
+    first = start_sandbox()
+    first.set(status_sees_recurring=True, review_seconds=60)
+    first.stop()
     again = start_sandbox()
     shown = again.client.get("/_sandbox/settings").json()
     assert (shown["status_sees_recurring"], shown["review_seconds"]) == (True, 60)

@@ -1,4 +1,4 @@
-"""Reservations of the older generation: activated in whole and in part, changed, cancelled, brought back, asked about."""
+"""Reservations of the older generation: activated in whole and in part, changed, cancelled, brought back."""
 
 from datetime import timedelta
 
@@ -205,7 +205,7 @@ def test_the_older_activation_takes_the_goods_sent_and_gives_up_the_rest_unless_
         rno = older.ripe_rno(items=TWO_KINDS)
         lines = [good(10000, qty=2)]
         signed = digest(EID, "410321-9202", "PLANT", 2)
-        before = (rno, "", "410321-9202", "", "", "", "", "", [], [], "0.0.0.0", flags, 0, 209, 138)
+        before = (rno, "", "410321-9202", "", "", "", "", "", [], [], "203.0.113.7", flags, 0, 209, 138)
         risk, invno = older.call("activate_reservation", *before, EID, signed, 2, -1, lines, "", [], [], [], [], [])
         assert (risk, older.call(*older.on_invoice("invoice_amount", invno))) == ("ok", 20000)
         assert older.row(rno)["status"] == left

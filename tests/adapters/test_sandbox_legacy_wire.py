@@ -1,5 +1,7 @@
-"""XML-RPC as it really comes: every client's form, every digest of Klarna's own clients, and what is wrong with a call."""
+"""XML-RPC as it really comes: every client's form, every digest of Klarna's own clients, and what may be wrong."""
 
+import base64
+import hashlib
 import json
 from pathlib import Path
 from xmlrpc.client import Fault, dumps, loads
@@ -76,9 +78,6 @@ def test_a_wrong_caller_or_type_is_refused_by_its_code(older, changes, fault):
     ("algorithm", "is_taken"), [("sha384", True), ("sha256", True), ("md5", True), ("sha224", False)]
 )
 def test_older_digests_are_believed_by_their_length(older, algorithm, is_taken):
-    import base64
-    import hashlib
-
     raw = hashlib.new(algorithm, f"{EID}:12345678901234567:sharedSecret".encode(), usedforsecurity=False).digest()
     found = fault_of(older.post(amount_question(digest=base64.b64encode(raw).decode())))
     assert (found == 8101) is is_taken
@@ -94,7 +93,8 @@ def test_a_value_without_a_type_is_a_text_and_a_number_may_come_as_digits(older)
 
 BOMB = b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;'>]><methodCall>&b;</methodCall>"
 DEEP = b"<methodCall><methodName>update</methodName><params>" + b"<param><value><array><data>" * 30_000
-NAN = b"<methodCall><methodName>update</methodName><params><param><value><double>NaN</double></value></param></params></methodCall>"
+NAN = b"<methodCall><methodName>update</methodName><params><param><value><double>NaN</double></value></param></params>"
+NAN += b"</methodCall>"
 NOT_CALLS = {
     "nothing": b"",
     "text": b"hello",

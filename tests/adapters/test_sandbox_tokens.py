@@ -16,6 +16,12 @@ BEHAVIOURS = [
 ]
 
 
+@pytest.fixture
+def browser(sandbox):
+    with httpx.Client(base_url=sandbox.url) as client:
+        yield client
+
+
 def listed(sandbox):
     return {row["token"]: row for row in sandbox.client.get("/_sandbox/tokens").json()["tokens"]}
 
@@ -77,9 +83,8 @@ def shown(page, name):
     return re.search(rf'id="{name}">([^<]+)<', page.text)[1]
 
 
-def test_a_person_approves_the_session_of_a_shop_and_the_shop_gets_its_token(sandbox):
+def test_a_person_approves_the_session_of_a_shop_and_the_shop_gets_its_token(sandbox, browser):
     session_id = sandbox.session().json()["session_id"]
-    browser = httpx.Client(base_url=sandbox.url)
     page = browser.get(f"/_sandbox/sessions/{session_id}")
     action, fields = form_of(page)
     assert ("Coffee" in page.text, fields) == (True, ["token", "seed"])
@@ -88,17 +93,15 @@ def test_a_person_approves_the_session_of_a_shop_and_the_shop_gets_its_token(san
     assert sandbox.charge(token).status_code == 200
 
 
-def test_a_person_without_a_shop_makes_the_token_too(sandbox):
+def test_a_person_without_a_shop_makes_the_token_too(sandbox, browser):
     session_id = sandbox.session().json()["session_id"]
-    browser = httpx.Client(base_url=sandbox.url)
     approved = browser.post(f"/_sandbox/sessions/{session_id}/approve", data={"token": "decline_soft"})
     action, _ = form_of(approved)
-    assert sandbox.charge(shown(browser.post(action, data={}), "token_id")).status_code == 403
+    assert sandbox.charge(shown(browser.post(action, data={"button": "pressed"}), "token_id")).status_code == 403
 
 
 @pytest.mark.parametrize("generation", ["rest", "legacy"])
-def test_a_token_of_either_generation_is_had_from_one_page(sandbox, older, generation):
-    browser = httpx.Client(base_url=sandbox.url)
+def test_a_token_of_either_generation_is_had_from_one_page(sandbox, older, browser, generation):
     action, fields = form_of(browser.get("/_sandbox/approve"))
     assert fields == ["generation", "country", "token", "seed"]
     wish = {"generation": generation, "country": "SE", "token": "always_ok"}

@@ -1,4 +1,4 @@
-"""What a credit does in which order, credits of lines with days of their own, and of lines below 0 (rules, section 5)."""
+"""What a credit does in which order, and credits of lines with days of their own or below 0 (rules, section 5)."""
 
 from dataclasses import replace
 from datetime import date

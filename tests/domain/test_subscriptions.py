@@ -36,7 +36,8 @@ LIVES = {
     "past_due": "boundary declined recovered=active exhausted_cancel=ended exhausted_unpaid=unpaid exhausted_manual "
     "change cycles_done pause=paused cancel_now=ended cancel_at_end undo_cancel end_reached=ended",
     "paused": "boundary declined recovered exhausted_cancel=ended exhausted_unpaid=unpaid exhausted_manual "
-    "cycles_done resume=active resume_owing=past_due cancel_now=ended cancel_at_end undo_cancel end_reached=ended",
+    "cycles_done resume=active resume_owing=past_due resume_trial=trialing cancel_now=ended cancel_at_end undo_cancel "
+    "end_reached=ended",
     "unpaid": "boundary declined recovered=active cycles_done cancel_now=ended cancel_at_end undo_cancel "
     "end_reached=ended",
 }

@@ -178,6 +178,11 @@ class Life(Shop):
         with self.database.tx() as session:
             return due_from(session).first()
 
+    def is_halted(self) -> bool:
+        """Whether nothing leaves through the provider account now."""
+        with self.database.tx() as session:
+            return session.get_one(ProviderAccount, "main").halted_at is not None
+
     def reopen(self) -> None:
         self.act(reopen_account, self.database, self.now, "main", "it is over")
 

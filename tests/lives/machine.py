@@ -149,6 +149,7 @@ class Lives(RuleBasedStateMachine):
     def tokens_are_read_as(self, status: str) -> None:
         self.life.gateway.default_token_status = status
 
+    @precondition(lambda self: self.life.is_halted())
     @rule()
     def account_is_reopened(self) -> None:
         self.life.reopen()

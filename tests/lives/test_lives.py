@@ -23,7 +23,7 @@ def test_every_invariant_holds_after_every_step_of_any_life(new_database, reques
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
-            phases=(Phase.generate,),
+            phases=(Phase.generate, Phase.shrink),
         ),
     )
 

@@ -1,7 +1,7 @@
 """Credit notes: what they credit, in which order they take effect, and what becomes of a refund that is refused."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from threading import Thread
 
 import pytest
@@ -26,6 +26,7 @@ from billing.domain.money import Money
 from billing.domain.operations import OperationKind
 from billing.ports import Answer, Declined, Refused, Unknown
 from billing.store.invoices import InvoiceLine
+from billing.store.operations import Operation
 from billing.use_cases.credit_invoice import CreditBy, NewCredit, credit_invoice, preview_credit
 from billing.use_cases.renew import renew
 from billing.use_cases.resolve_credit import ResolveAs, resolve_credit
@@ -339,3 +340,58 @@ def test_a_credit_note_takes_a_number_of_its_own_series_and_numbers_its_invoice(
     assert the_invoice(shop).number is None
     note = credit(shop, amount=sek(10)).credit_note
     assert (note.series_id, note.number, the_invoice(shop).number) == ("credit_note", 1, 1)
+
+
+def captured_in_parts(shop: Shop) -> None:
+    """39.70 authorized and taken in two captures: 10.00 by hand, then the rest."""
+    authorized(shop)
+    with shop.database.tx() as session:
+        capture = session.exec(select(Operation).where(Operation.kind == CAPTURE)).one()
+        session.add(
+            Operation(
+                **{
+                    **capture.model_dump(exclude={"id", "n", "amount"}),
+                    "id": shop.ids.new(),
+                    "n": 2,
+                    "amount": capture.amount - 1000,
+                    "due_at": capture.due_at + timedelta(minutes=5),
+                }
+            )
+        )
+        capture.amount = 1000
+    shop.after(minutes=31)
+    shop.after(minutes=5)
+
+
+def test_a_credit_over_two_captures_is_one_refund_of_each_and_never_above_it(shop: Shop) -> None:
+    captured_in_parts(shop)
+    assert the_invoice(shop).status == "paid"
+    credit(shop, amount=sek(700))
+    credit(shop, amount=sek(1000))
+    shop.tick()
+    by_capture = [(op.capture_id, op.amount) for op in operations(shop, "refund")]
+    first, second = [op.id for op in operations(shop, "capture")]
+    assert by_capture == [(first, 700), (first, 300), (second, 700)]
+    with pytest.raises(RefundExceedsCapture):
+        credit(shop, amount=sek(TOTAL - 1699))
+    credit(shop, CreditBy.WHOLE)
+    shop.tick()
+    assert the_invoice(shop).refunded == TOTAL
+    assert all(note.refunded_at is not None for note in credit_notes(shop))
+    assert_books_agree(shop)
+
+
+def test_crediting_what_is_open_after_a_part_capture_amends_or_releases_the_rest(shop: Shop) -> None:
+    authorized(shop)
+    with shop.database.tx() as session:
+        session.exec(select(Operation).where(Operation.kind == CAPTURE)).one().amount = 1000
+    shop.after(minutes=31)
+    credit(shop, amount=sek(970))
+    shop.tick()
+    assert [call.amount for call in shop.gateway.effects_of(AMEND)] == [3000]
+    credit(shop, amount=sek(2500))
+    shop.tick()
+    assert [call.amount for call in shop.gateway.effects_of(OperationKind.RELEASE)] == [2000]
+    assert effects(shop) == [(970, 0, 0), (2000, 0, 500)]
+    assert (the_invoice(shop).status, operations(shop, "purchase")[0].authorization) == ("paid", "released")
+    assert_books_agree(shop)

@@ -32,6 +32,8 @@ _INTERVALS = frozenset({"DAY", "WEEK", "MONTH", "YEAR"})
 
 def request_for(order: Order) -> Request:
     """The request that carries out `order`. Raises `Invalid` naming the first field that Klarna would refuse."""
+    if order.kind not in _WRITERS:
+        raise Invalid(f"this provider has no call to {order.kind.value}", where="kind")
     return _WRITERS[order.kind](order)
 
 
@@ -151,6 +153,7 @@ def _full_line(line: OrderLine, field: str) -> Json:
 
 def _line_or_share(line: OrderLine, field: str) -> Json:
     # Part of an article's price has no whole quantity at Klarna: it goes back as one piece of that amount.
+    _within(line.quantity, 0, LINE_AMOUNT_MAX, f"{field}.quantity")
     is_whole = line.quantity > 0 and line.amount == line.quantity * line.unit_amount
     return _full_line(line, field) if is_whole else _line(line, 1, line.amount, field)
 
