@@ -28,6 +28,7 @@ class Prefix(StrEnum):
     BALANCE_ENTRY = "bal"
     PAYMENT = "pay"
     DISPUTE = "dsp"
+    DISCOUNT = "dis"
 
 
 def derived_id(at: datetime, *parts: bytes) -> UUID:

@@ -359,3 +359,9 @@ def of_periods(session: Session, period_ids: Sequence[UUID]) -> Sequence[Invoice
     gone = (InvoiceStatus.VOID.value, InvoiceStatus.DISCARDED.value)
     query = select(Invoice).where(col(Invoice.period_id).in_(period_ids), col(Invoice.status).not_in(gone))
     return session.exec(query.order_by(col(Invoice.opened_at), col(Invoice.id))).all()
+
+
+def of_subscription(session: Session, subscription_id: UUID) -> Sequence[Invoice]:
+    """Every invoice that a subscription ever had, oldest first."""
+    query = select(Invoice).where(Invoice.subscription_id == subscription_id)
+    return session.exec(query.order_by(col(Invoice.opened_at), col(Invoice.id))).all()

@@ -1,92 +1,134 @@
-"""Cancel: a subscription ends at the end of its period, or now with a credit for what was not used.
+"""Cancel: a subscription ends now, at the end of its period, or at a date; the last two can be undone until then.
 
-Preview and cancel share one planner, so that what is shown is what is done. Ending now drops what was planned and
-voids what is unpaid in the same transaction; what may be happening at the provider is undone when it is settled.
+Preview and cancel share one planner, so that what is shown is what is done. What may be happening at the provider when
+it ends is undone once it is settled.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session
 
-from billing.domain.credits import CreditDraft, GiveAs, credit_unused
-from billing.domain.errors import Conflict, Invalid, NotFound
-from billing.domain.invoicing import InvoiceStatus
-from billing.domain.operations import OperationKind, OperationStatus, Trigger
-from billing.domain.periods import local_date
+from billing.domain.credits import CreditDraft
+from billing.domain.errors import Conflict, Invalid, NotFound, TransitionNotAllowed
+from billing.domain.pauses import PauseMode
+from billing.domain.periods import instant_of, local_date
 from billing.domain.subscriptions import SubscriptionEvent, SubscriptionStatus, next_status
+from billing.domain.terms import check_end
 from billing.ports import Ids
-from billing.store import invoices as invoice_store
-from billing.store import operations as operation_store
 from billing.store import subscriptions as subscription_store
 from billing.store.batch import Batch
 from billing.store.engine import Database
-from billing.store.invoices import Invoice
-from billing.store.operations import Operation
-from billing.store.periods import PeriodRow, latest_period
 from billing.store.subscriptions import Subscription
-from billing.use_cases.access import follow_state
-from billing.use_cases.crediting import Terms, billed_lines, grant_credit, the_capture
+from billing.use_cases.ending import (
+    CreditPolicy,
+    EndCase,
+    Ending,
+    EndTerms,
+    InvoiceCredit,
+    carry_out_end,
+    planned_end,
+    read_end,
+)
+from billing.use_cases.quoting import Quote, Signer, check_same, effective, quote
 from billing.use_cases.recording import Record, nothing
-from billing.use_cases.settle_scene import Scene
-from billing.use_cases.voiding import void
+from billing.use_cases.renewal_pass import cycle_of
+
+__all__ = [
+    "CancelAt",
+    "CancelRequest",
+    "Cancellation",
+    "CreditPolicy",
+    "cancel",
+    "preview_cancel",
+    "undo_cancel",
+]
+
+WITHDRAWAL_DAYS = 14
+"""How long a consumer in the EU may withdraw from a contract made at a distance (billing rules, section 5)."""
+
+_VERB = "cancel"
+_NOT_YET_BOUND = (SubscriptionStatus.PENDING, SubscriptionStatus.TRIALING)
 
 
 class CancelAt(StrEnum):
     NOW = "now"
     PERIOD_END = "period_end"
-
-
-class CreditPolicy(StrEnum):
-    NONE = "none"
-    REFUND = "refund"
+    DATE = "date"
 
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """When, whether unused days are paid back, and which units of goods were not shipped (by article number)."""
+    """When, what of the paid days is given back (None: as the plan says), which units of goods were not shipped.
+
+    `ends_at` or the local day `ends_on` go with `CancelAt.DATE`. A withdrawal gives back everything. An operator
+    passes over minimum term, notice and the days of withdrawal with a reason, `override`.
+    """
 
     at: CancelAt
-    credit: CreditPolicy = CreditPolicy.NONE
+    credit: CreditPolicy | None = None
     unshipped: Mapping[str, int] = field(default_factory=dict)
     note: str | None = None
+    ends_at: datetime | None = None
+    ends_on: date | None = None
+    is_withdrawal: bool = False
+    override: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """What a cancel does or would do. Amounts in minor units of `currency`; no credit is an empty draft."""
+    """What a cancel does or would do; an end that lies ahead computes its credit then, and shows none."""
 
     subscription_id: UUID
     at: CancelAt
     effective_at: datetime
-    currency: str | None
-    credit: CreditDraft
-    credited_invoice_id: UUID | None
+    policy: CreditPolicy
+    credits: tuple[InvoiceCredit, ...]
     used_days: int | None
     of_days: int | None
     voided_invoice_ids: Sequence[UUID]
-    operation_id: UUID | None = None
-    credit_note_id: UUID | None = None
+    quote: Quote | None = None
+
+    @property
+    def credit(self) -> CreditDraft:
+        """All that is given back, line by line."""
+        return CreditDraft(tuple(line for credit in self.credits for line in credit.draft.lines))
+
+    @property
+    def money(self) -> dict[str, Any]:
+        """What a quote of it freezes."""
+        return {
+            "total": self.credit.total,
+            "lines": [(line.line_id, line.amount, line.tax_amount, line.quantity) for line in self.credit.lines],
+            "effects": [(credit.invoice_id, credit.effect) for credit in self.credits],
+            "void": list(self.voided_invoice_ids),
+        }
 
 
-@dataclass(slots=True)
-class _Case:
-    """Everything about one subscription that a cancel looks at, locked."""
+class _NoIds:
+    """A preview writes nothing, and so draws no ids."""
 
-    subscription: Subscription
-    period: PeriodRow | None
-    unpaid: Sequence[Invoice]
-    current: Invoice | None
-    operations: Sequence[Operation]
+    def new(self) -> UUID:
+        raise AssertionError("a preview drew an id")
+
+    def secret(self, size: int) -> bytes:
+        raise AssertionError(f"a preview drew {size} bytes")
 
 
-def preview_cancel(database: Database, now: datetime, subscription_id: UUID, request: CancelRequest) -> Cancellation:
-    """What `cancel` would do at `now`, and nothing of it done. Raises what `cancel` raises."""
+def preview_cancel(
+    database: Database, now: datetime, subscription_id: UUID, request: CancelRequest, sign: Signer | None = None
+) -> Cancellation:
+    """What `cancel` would do at `now`, with a quote where `sign` is given. Raises what `cancel` raises."""
     with database.tx() as session:
-        return _plan(session, _read(session, subscription_id), request, now)
+        case = _read(session, subscription_id, request)
+        planned, _ = _plan(Batch(_NoIds(), now), case, request, now)
+        if sign is None:
+            return planned
+        return replace(planned, quote=quote(sign, _VERB, subscription_id, request, now, planned.money))
 
 
 def cancel(  # the same arguments as the preview, and what to record
@@ -96,135 +138,156 @@ def cancel(  # the same arguments as the preview, and what to record
     subscription_id: UUID,
     request: CancelRequest,
     record: Record[Cancellation] = nothing,
+    *,
+    sign: Signer | None = None,
+    quote_id: str | None = None,
 ) -> Cancellation:
     """End a subscription.
 
-    Raises `NotFound`; `TransitionNotAllowed` for one that has ended; `Conflict` while a capture may be under way;
-    `Invalid` or `CreditExceedsLine` for units that cannot be credited.
+    Raises `NotFound`; `TransitionNotAllowed` for one that has ended, inside minimum term and notice, and after the days
+    of withdrawal; `OutcomeUnknown` while a capture may be under way; `Invalid` for the past, or `CreditExceedsLine`
+    for units that cannot be credited; `QuoteInvalid`, `QuoteExpired` and `QuoteStale`.
+    """
+    assert sign is not None or quote_id is None, "a quote is read with what signed it"
+    with database.tx() as session:
+        at, quoted = effective(sign, quote_id, _VERB, subscription_id, request, now) if sign else (now, None)
+        case = _read(session, subscription_id, request)
+        batch = Batch(ids, now)
+        planned, ending = _plan(batch, case, request, at)
+        if quoted is not None:
+            check_same(quoted, planned.money)
+        if ending is None:
+            _mark_end(batch, case, planned, request)
+        else:
+            terms = _terms(case, request)
+            event = SubscriptionEvent.CANCEL_NOW
+            planned = replace(planned, credits=carry_out_end(batch, case, terms, ending, event).credits)
+            case.subscription.cancel_terms = None
+        if request.override is not None:
+            batch.event(case.subscription, "subscription.terms_overridden", reason=request.override)
+        batch.write(session)
+        record(session, planned)
+        return planned
+
+
+def undo_cancel(
+    database: Database, ids: Ids, now: datetime, subscription_id: UUID, record: Record[Subscription] = nothing
+) -> Subscription:
+    """Let a subscription go on that was to end.
+
+    Raises `NotFound`, `TransitionNotAllowed` where it has ended, and `Conflict` where no end lies ahead.
     """
     with database.tx() as session:
-        case = _read(session, subscription_id)
-        planned = _plan(session, case, request, now)
+        subscription = subscription_store.locked(session, [subscription_id]).get(subscription_id)
+        if subscription is None:
+            raise NotFound("there is no such subscription")
+        after = next_status(SubscriptionStatus(subscription.status), SubscriptionEvent.UNDO_CANCEL)
+        if subscription.cancel_at is None:
+            raise Conflict("no end is scheduled, so there is nothing to undo")
+        if subscription.cancel_at <= now:
+            raise Conflict(f"the end was at {subscription.cancel_at.isoformat()}; subscribe again")
         batch = Batch(ids, now)
-        if request.at is CancelAt.PERIOD_END and case.period is not None:
-            done = _mark_end(batch, case.subscription, planned)
-        else:
-            done = _end_now(session, batch, case, planned, request)
+        subscription.status, subscription.cancel_at, subscription.cancel_terms = after.value, None, None
+        batch.event(subscription, "subscription.cancel_undone")
         batch.write(session)
-        record(session, done)
-        return done
+        record(session, subscription)
+        return subscription
 
 
-def _read(session: Session, subscription_id: UUID) -> _Case:
+def _read(session: Session, subscription_id: UUID, request: CancelRequest) -> EndCase:
     subscription = subscription_store.locked(session, [subscription_id]).get(subscription_id)
     if subscription is None:
         raise NotFound("there is no such subscription")
-    period = latest_period(session, subscription_id)
-    unpaid = invoice_store.open_invoices(session, [subscription_id]).get(subscription_id, [])
-    current = invoice_store.of_period(session, period.id) if period is not None else None
-    wanted = [invoice.id for invoice in unpaid] + ([current.id] if current is not None else [])
-    invoice_store.locked(session, wanted)
-    operations = operation_store.of_invoices(session, wanted, lock=True) if wanted else ()
-    return _Case(subscription, period, unpaid, current, operations)
+    return read_end(session, subscription, every_invoice=request.is_withdrawal)
 
 
-def _plan(session: Session, case: _Case, request: CancelRequest, now: datetime) -> Cancellation:
-    """The decision, from locked rows: nothing is changed here."""
-    at_end = request.at is CancelAt.PERIOD_END and case.period is not None
-    event = SubscriptionEvent.CANCEL_AT_END if at_end else SubscriptionEvent.CANCEL_NOW
+def _plan(batch: Batch, case: EndCase, request: CancelRequest, now: datetime) -> tuple[Cancellation, Ending | None]:
+    """The decision, from locked rows: nothing is changed here. No `Ending` where the end lies ahead."""
+    _check_fields(request)
+    ends_at = _ends_at(case, request, now)
+    # A period that ended a moment ago is over, too: what would follow is not opened any more.
+    is_ahead = ends_at is not None and (ends_at > now or request.at is CancelAt.PERIOD_END)
+    event = SubscriptionEvent.CANCEL_AT_END if is_ahead else SubscriptionEvent.CANCEL_NOW
     next_status(SubscriptionStatus(case.subscription.status), event)
-    if at_end:
-        if request.unshipped or request.credit is not CreditPolicy.NONE:
-            raise Invalid("a period that is used to its end has nothing to credit", where="credit")
-        assert case.period is not None, "the end of a period needs one"
-        return _cancellation(case, request.at, case.period.ends_at)
-    for operation in case.operations:
-        if operation.kind == OperationKind.CAPTURE and operation.status in (
-            OperationStatus.SENDING,
-            OperationStatus.UNKNOWN,
-            OperationStatus.NEEDS_OPERATOR,
-        ):
-            raise Conflict("a capture of the current invoice may be under way; try again once it is known")
-    credit, used = _credit(session, case, request, now)
-    return _cancellation(case, CancelAt.NOW, now, credit, used, [invoice.id for invoice in case.unpaid])
+    _check_terms(case.subscription, request, max(ends_at or now, now), now)
+    terms = _terms(case, request)
+    if is_ahead:
+        assert ends_at is not None, "what lies ahead has its instant"
+        return Cancellation(case.subscription.id, request.at, ends_at, terms.credit, (), None, None, ()), None
+    ending = planned_end(batch, case, terms, now)
+    at = CancelAt.NOW if request.at is CancelAt.PERIOD_END else request.at
+    shown = Cancellation(
+        case.subscription.id, at, now, terms.credit, ending.credits, ending.used_days, ending.of_days, ending.voided
+    )
+    return shown, ending
 
 
-def _cancellation(  # one constructor for the two ways to end
-    case: _Case,
-    at: CancelAt,
-    effective_at: datetime,
-    credit: CreditDraft | None = None,
-    used_days: int | None = None,
-    voided: Sequence[UUID] = (),
-) -> Cancellation:
-    credited = case.current if credit is not None and credit.lines else None
-    return Cancellation(
-        case.subscription.id,
-        at,
-        effective_at,
-        case.current.currency if case.current else None,
-        credit or CreditDraft(()),
-        credited.id if credited else None,
-        used_days,
-        case.period.full_days if case.period is not None and used_days is not None else None,
-        list(voided),
+def _check_fields(request: CancelRequest) -> None:
+    given = (request.ends_at is not None) + (request.ends_on is not None)
+    if given != (request.at is CancelAt.DATE):
+        raise Invalid("an end at a date needs either `ends_at` or `ends_on`, and any other end neither", where="at")
+    if request.is_withdrawal and request.at is not CancelAt.NOW:
+        raise Invalid("a withdrawal is at once", where="at")
+    if request.is_withdrawal and (request.unshipped or request.credit not in (None, CreditPolicy.REFUND)):
+        raise Invalid("a withdrawal pays back everything, whatever else is asked for", where="withdrawal")
+    credits_days = request.credit not in (None, CreditPolicy.NONE)
+    if request.at is CancelAt.PERIOD_END and (request.unshipped or credits_days):
+        raise Invalid("a period that is used to its end has nothing to credit", where="credit")
+
+
+def _ends_at(case: EndCase, request: CancelRequest, now: datetime) -> datetime | None:
+    """The instant asked for; None for at once. Before the first period, its end is at once, too."""
+    if request.at is CancelAt.NOW:
+        return None
+    if request.at is CancelAt.DATE:
+        zone = case.subscription.pending_zone or case.subscription.zone
+        ends_at = request.ends_at or instant_of(request.ends_on or date.max, time.min, zone)
+        if ends_at < now:
+            raise Invalid("a subscription cannot end in the past; possible is now or later", where="at")
+        return ends_at
+    if case.subscription.status == SubscriptionStatus.PAUSED and case.subscription.pause_mode == PauseMode.FREEZE:
+        raise TransitionNotAllowed("a frozen subscription has no period that ends; possible is now or a date")
+    return case.period.ends_at if case.period is not None else None
+
+
+def _check_terms(subscription: Subscription, request: CancelRequest, ends_at: datetime, now: datetime) -> None:
+    if request.is_withdrawal:
+        _check_withdrawal(subscription, request, now)
+        return
+    if request.override is not None or subscription.status in _NOT_YET_BOUND:
+        return
+    check_end(
+        cycle_of(subscription),
+        0,
+        0,
+        subscription.notice_days,
+        now,
+        subscription.zone,
+        max(subscription.next_cycle_index - 1, 0),
+        ends_at,
+        subscription.minimum_ends_at,
     )
 
 
-def _credit(
-    session: Session, case: _Case, request: CancelRequest, now: datetime
-) -> tuple[CreditDraft | None, int | None]:
-    """The unused part of the paid period: the day of the cancel is not used (billing rules, section 5)."""
-    if request.credit is CreditPolicy.NONE:
-        if request.unshipped:
-            raise Invalid("units are credited with `credit` = `refund` only", where="unshipped")
-        return None, None
-    if (
-        case.period is None
-        or case.current is None
-        or case.current.status != InvoiceStatus.PAID
-        or not case.current.total
-    ):
-        return None, None
-    today = local_date(now, case.period.zone)
-    used = min(max((today - case.period.start_date).days, 0), case.period.full_days)
-    lines = billed_lines(session, case.current)
-    return credit_unused(lines, used, case.period.full_days, request.unshipped), used
+def _check_withdrawal(subscription: Subscription, request: CancelRequest, now: datetime) -> None:
+    made_on = local_date(subscription.created_at, subscription.zone)
+    last = made_on + timedelta(days=WITHDRAWAL_DAYS)
+    if local_date(now, subscription.zone) > last and request.override is None:
+        raise TransitionNotAllowed(
+            f"a withdrawal was possible until {last}; a cancel with its credit is possible", where="withdrawal"
+        )
 
 
-def _mark_end(batch: Batch, subscription: Subscription, planned: Cancellation) -> Cancellation:
-    event = next_status(SubscriptionStatus(subscription.status), SubscriptionEvent.CANCEL_AT_END)
-    subscription.status, subscription.cancel_at = event.value, planned.effective_at
-    batch.event(subscription, "subscription.cancel_scheduled", cancel_at=planned.effective_at.isoformat())
-    return planned
+def _terms(case: EndCase, request: CancelRequest) -> EndTerms:
+    if request.is_withdrawal:
+        return EndTerms(CreditPolicy.REFUND, {}, request.note, is_withdrawal=True)
+    policy = request.credit if request.credit is not None else CreditPolicy(case.plan.cancel_credit)
+    return EndTerms(policy, request.unshipped, request.note)
 
 
-def _end_now(
-    session: Session, batch: Batch, case: _Case, planned: Cancellation, request: CancelRequest
-) -> Cancellation:
+def _mark_end(batch: Batch, case: EndCase, planned: Cancellation, request: CancelRequest) -> None:
     subscription = case.subscription
-    for invoice in case.unpaid:
-        own = [op for op in case.operations if op.invoice_id == invoice.id]
-        void(session, batch, subscription, invoice, own, "the subscription was canceled")
-    subscription.status = next_status(SubscriptionStatus(subscription.status), SubscriptionEvent.CANCEL_NOW).value
-    subscription.cancel_at = subscription.ended_at = batch.now
-    subscription.end_reason, subscription.next_period_at = "canceled", None
-    if case.period is not None and case.period.ends_at > batch.now:
-        _close_period(case.period, batch.now)
-    batch.event(subscription, "subscription.ended", reason="canceled")
-    follow_state(batch, subscription)
-    if case.current is None or not planned.credit.lines:
-        return planned
-    operations = [op for op in case.operations if op.invoice_id == case.current.id]
-    the_capture(operations)
-    scene = Scene(session, batch, batch.now, subscription, case.current, operations, {})
-    granted = grant_credit(scene, planned.credit, Terms("canceled", request.note, Trigger.CANCEL, GiveAs.REFUND))
-    operation_id = next(iter(granted.operation_ids), None)
-    return replace(planned, operation_id=operation_id, credit_note_id=granted.credit_note.id)
-
-
-def _close_period(period: PeriodRow, now: datetime) -> None:
-    period.original_ends_at = period.ends_at
-    period.ends_at = max(now, period.starts_at)
-    period.end_date = max(local_date(now, period.zone), period.start_date)
-    period.reason = "canceled"
+    after = next_status(SubscriptionStatus(subscription.status), SubscriptionEvent.CANCEL_AT_END)
+    subscription.status, subscription.cancel_at = after.value, planned.effective_at
+    subscription.cancel_terms = _terms(case, request).as_json() if request.at is CancelAt.DATE else None
+    batch.event(subscription, "subscription.cancel_scheduled", cancel_at=planned.effective_at.isoformat())

@@ -17,7 +17,7 @@ from billing.domain.periods import Interval, instant_of, local_date
 from billing.store.accounts import ProviderAccount
 from billing.store.batch import Batch
 from billing.store.customers import StoredToken
-from billing.store.plans import Consent, Price, Whom, items_of, replacement_of
+from billing.store.plans import Consent, Price, PriceReplacement, Whom, items_of, replacement_of
 from billing.store.subscriptions import Subscription
 from billing.use_cases.renewal_pass import Pass
 
@@ -64,6 +64,15 @@ class PendingChange:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """The price that takes the place of another for everybody, with its articles."""
+
+    replacement: PriceReplacement
+    price: Price
+    articles: frozenset[str]
+
+
 def pending_change(subscription: Subscription) -> PendingChange | None:
     """What the row says, as a value."""
     row = subscription.pending_change
@@ -96,27 +105,33 @@ def take_up_change(here: Pass, subscription: Subscription) -> None:
     before = subscription.price_id
     put_terms(subscription, price, pending.quantities, local_date(at, subscription.zone))
     subscription.pending_change = None
-    if price.replaced_by_id is not None:
-        follow_replacement(here.session, here.batch, subscription)
+    follower = following(here.session, price.id) if price.replaced_by_id is not None else None
+    if follower is not None:
+        announce(here.batch, subscription, follower)
     here.batch.event(
         subscription, "subscription.changed", mode=pending.mode, from_price=before.hex, to_price=price.id.hex
     )
 
 
-def follow_replacement(session: Session, batch: Batch, subscription: Subscription) -> bool:
-    """Tell a subscription that its price will be replaced, where that is for everybody; whether it was told.
+def following(session: Session, price_id: UUID) -> Follower | None:
+    """What takes the place of this price for everybody who has it, if anything does."""
+    found = replacement_of(session, price_id)
+    if found is None or found.whom != Whom.ALL:
+        return None
+    price = session.get_one(Price, found.new_price_id)
+    return Follower(found, price, frozenset(item.article_number for item in items_of(session, [price.id])[price.id]))
+
+
+def announce(batch: Batch, subscription: Subscription, follower: Follower) -> None:
+    """Tell a subscription, which the caller holds locked, that its price will be replaced: the event is the notice.
 
     The new price holds from the first boundary on or after the replacement's date and the end of its notice, both local
-    midnights; the notice itself is the event.
+    midnights.
     """
-    found = replacement_of(session, subscription.price_id)
-    if found is None or found.whom != Whom.ALL:
-        return False
+    found, price = follower.replacement, follower.price
     heard = local_date(batch.now, subscription.zone) + timedelta(days=found.notice_days)
     from_at = instant_of(max(found.from_date, heard), time.min, subscription.zone)
-    price = session.get_one(Price, found.new_price_id)
-    kept = {item.article_number for item in items_of(session, [price.id])[price.id]}
-    quantities = {name: units for name, units in subscription.quantities.items() if name in kept}
+    quantities = {name: units for name, units in subscription.quantities.items() if name in follower.articles}
     waits_for = WaitsFor.CONSENT if found.consent == Consent.OPT_IN else None
     pending = PendingChange(price.id, price.plan_id, quantities, from_at, REPLACE, waits_for, found.consent)
     subscription.pending_change = pending.as_json()
@@ -129,7 +144,6 @@ def follow_replacement(session: Session, batch: Batch, subscription: Subscriptio
         effective_at=from_at.isoformat(),
         consent=found.consent,
     )
-    return True
 
 
 def put_terms(

@@ -108,6 +108,7 @@ def end(batch: Batch, subscription: Subscription, event: SubscriptionEvent, reas
     subscription.status = next_status(SubscriptionStatus(subscription.status), event).value
     subscription.ended_at, subscription.end_reason = at, reason.value
     subscription.next_period_at = subscription.token_check_at = subscription.pending_change = None
+    subscription.pause_at = subscription.resume_at = None
     batch.event(subscription, "subscription.ended", reason=reason.value)
     follow_state(batch, subscription)
 

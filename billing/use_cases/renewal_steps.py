@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from operator import itemgetter
 
+from billing.domain.errors import OutcomeUnknown
 from billing.domain.operations import MAY_BE_HAPPENING
 from billing.domain.pauses import PauseMode
 from billing.domain.periods import (
@@ -25,10 +26,14 @@ from billing.store.plans import MissingToken
 from billing.store.subscriptions import Subscription
 from billing.use_cases.access import grace_over, withdraw
 from billing.use_cases.change_later import take_up_change
+from billing.use_cases.ending import carry_out_end, planned_end, read_end, terms_from
 from billing.use_cases.next_period import TOKEN_CHECK_BEFORE, next_span, open_period
 from billing.use_cases.pausing import anchor_after_trial, begin_pause, end_pause
 from billing.use_cases.renewal_pass import Pass, Span, end, move, send_to_review, write_period
 from billing.use_cases.voiding import void
+
+LOOK_AGAIN = timedelta(minutes=10)
+"""When an end is tried again that waits for the outcome of a capture."""
 
 LATE_EACH = timedelta(minutes=1)
 """Between two late periods of one subscription: one per run, so that the oldest is collected first."""
@@ -56,8 +61,21 @@ def step(here: Pass, subscription: Subscription) -> list[Invoice]:
 
 
 def _end(here: Pass, subscription: Subscription) -> list[Invoice]:
-    assert subscription.cancel_at is not None, "an end needs its instant"
-    end(here.batch, subscription, SubscriptionEvent.END_REACHED, EndReason.CANCELED, subscription.cancel_at)
+    """On a boundary nothing is left to give back; inside a period it ends like a cancel at that instant."""
+    at = subscription.cancel_at
+    assert at is not None, "an end needs its instant"
+    case = read_end(here.session, subscription)
+    if case.period is None or (case.period.ends_at <= at and not subscription.frozen_days):
+        end(here.batch, subscription, SubscriptionEvent.END_REACHED, EndReason.CANCELED, at)
+        here.run.ended += 1
+        return []
+    terms = terms_from(subscription.cancel_terms, case.plan)
+    try:
+        ending = planned_end(here.batch, case, terms, at)
+    except OutcomeUnknown:
+        subscription.not_before = here.now + LOOK_AGAIN
+        return []
+    carry_out_end(here.batch, case, terms, ending, SubscriptionEvent.END_REACHED)
     here.run.ended += 1
     return []
 

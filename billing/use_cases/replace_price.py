@@ -28,7 +28,7 @@ from billing.store.plans import (
     unfinished_replacements,
 )
 from billing.use_cases.catalogue import NewPrice, check_price, write_price
-from billing.use_cases.change_later import follow_replacement
+from billing.use_cases.change_later import announce, following
 from billing.use_cases.quoting import Quote, Signer, check_same, effective, quote
 from billing.use_cases.recording import Record, nothing
 
@@ -79,7 +79,7 @@ class Replacement:
 def preview_replace_price(
     database: Database, sign: Signer, now: datetime, price_id: UUID, new: NewReplacement
 ) -> Replacement:
-    """What `replace_price` would do, with a quote for it, and nothing of it done. Raises what `replace_price` raises."""
+    """What `replace_price` would do, with a quote, and nothing of it done. Raises what `replace_price` raises."""
     with database.tx() as session:
         price, follower = _checked(session, price_id, new, now)
         found = _counted(session, price, follower.offer, new)
@@ -139,13 +139,16 @@ def tell_of_replacements(database: Database, ids: Ids, now: datetime) -> int:
         if row is None:
             return 0
         batch = Batch(ids, now)
+        follower = following(session, row.price_id)
+        assert follower is not None, "a replacement that is not done is for everybody"
         chosen = subscription_store.with_price(session, row.price_id, row.told_through, database.batch_size)
         for subscription in subscription_store.locked(session, chosen).values():
             if subscription.price_id != row.price_id or subscription.status == "ended":
                 continue
-            if subscription.pending_change is not None or not follow_replacement(session, batch, subscription):
+            if subscription.pending_change is not None:
                 row.passed_over += 1
             else:
+                announce(batch, subscription, follower)
                 row.scheduled += 1
         row.told_through = chosen[-1] if chosen else row.told_through
         row.due_at = now if chosen else None

@@ -10,7 +10,7 @@ from jsonschema import Draft4Validator  # type: ignore[import-untyped]  # it shi
 
 from billing.adapters.klarna_rest.payloads import request_for
 from billing.domain.operations import OperationKind
-from billing.ports import Order
+from billing.ports import Order, Shipment
 from tests.fakes.calls import a_line, an_order
 
 PATHS = {
@@ -18,8 +18,22 @@ PATHS = {
     OperationKind.CAPTURE: "/ordermanagement/v1/orders/{order_id}/captures",
     OperationKind.REFUND: "/ordermanagement/v1/orders/{order_id}/refunds",
     OperationKind.VOID: "/ordermanagement/v1/orders/{order_id}/cancel",
+    OperationKind.RELEASE: "/ordermanagement/v1/orders/{order_id}/release-remaining-authorization",
+    OperationKind.AMEND: "/ordermanagement/v1/orders/{order_id}/authorization",
+    OperationKind.SHIP: "/ordermanagement/v1/orders/{order_id}/captures/{capture_id}/shipping-info",
+    OperationKind.EXTEND: "/ordermanagement/v1/orders/{order_id}/extend-authorization-time",
     OperationKind.EMAIL_INVOICE: "/ordermanagement/v1/orders/{order_id}/captures/{capture_id}/trigger-send-out",
+    OperationKind.EXTEND_DUE_DATE: "/ordermanagement/v1/orders/{order_id}/captures/{capture_id}/extend-due-date",
+    OperationKind.REVOKE: "/customer-token/v1/tokens/{customerToken}/status",
 }
+MORE: dict[OperationKind, dict[str, Any]] = {
+    OperationKind.SHIP: {
+        "capture_id": "capture-1",
+        "shipments": (Shipment(carrier="Post", tracking_number="1Z", return_carrier="Post"),),
+    },
+    OperationKind.EXTEND_DUE_DATE: {"capture_id": "capture-1", "days": 14},
+}
+"""What these kinds need besides; `post_invoice` has no call here."""
 FULL: dict[str, Any] = {
     "amount": 23800,
     "lines": (a_line(), a_line(reference="extra", name="Größer")),
@@ -44,7 +58,11 @@ def document() -> dict[str, Any]:
 
 
 def faults(document: dict[str, Any], kind: OperationKind, body: bytes) -> list[str]:
-    operation = document["paths"][PATHS[kind]]["post"]
+    operation = next(
+        iter(
+            document["paths"][PATHS[kind]][verb] for verb in ("post", "patch") if verb in document["paths"][PATHS[kind]]
+        )
+    )
     schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     validator = Draft4Validator({"allOf": [schema], "components": document["components"]})
     return [error.message for error in validator.iter_errors(json.loads(body))]
@@ -54,10 +72,10 @@ def faults(document: dict[str, Any], kind: OperationKind, body: bytes) -> list[s
     "order",
     [
         make(kind)
-        for kind in OperationKind
+        for kind in PATHS
         for make in (
-            an_order,
-            lambda kind: an_order(kind, **FULL),
+            lambda kind: an_order(kind, **MORE.get(kind, {})),
+            lambda kind: an_order(kind, **{**MORE.get(kind, {}), **FULL}),
         )
     ],
     ids=lambda order: order.kind.value,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,13 @@ def test_the_payments_calls_answer_as_documented(sandbox, document, coffee_line)
     assert_as_documented(document, "post", f"{named}/order", order)
     cancelled = sandbox.client.delete(f"/payments/v1/authorizations/{sandbox.authorization()}")
     assert_as_documented(document, "delete", named, cancelled)
+
+
+def test_every_documented_call_is_there_and_refuses_as_documented(sandbox, document):
+    for path, methods in document["paths"].items():
+        for method in methods.keys() & {"get", "post", "patch", "delete"}:
+            address = re.sub(r"\{\w+\}", "nothing", path)
+            answer = sandbox.client.request(method, address, json={} if method in ("post", "patch") else None)
+            assert answer.status_code in (400, 404), f"{method} {path}"
+            assert "no such address" not in answer.json()["error_messages"][0]
+            assert_as_documented(document, method, path, answer)

@@ -171,8 +171,9 @@ def amount_fields(document: dict[str, Any]) -> Iterator[tuple[str, list[str | in
     """(operation, path to the money object) of every amount that a body of the OpenAPI takes."""
     schemas = document["components"]["schemas"]
     for item in document["paths"].values():
-        if "post" in item:
-            reference = item["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        taken = item.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json")
+        if taken is not None and "$ref" in taken["schema"]:
+            reference = taken["schema"]["$ref"]
             for steps in money_in(schemas, schemas[reference.rsplit("/", 1)[1]]):
                 yield item["post"]["operationId"], steps
 

@@ -6,9 +6,11 @@ from billing.domain import errors
 from billing.domain.errors import BillingError, Conflict, CreditExceedsLine, Invalid, NotFound, VaultError
 
 ALL = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, BillingError)]
+COUNTED = [errors.BadRows]
+"""Their message counts what they carry."""
 
 
-@pytest.mark.parametrize("error", ALL, ids=lambda error: error.__name__)
+@pytest.mark.parametrize("error", [e for e in ALL if e not in COUNTED], ids=lambda error: error.__name__)
 def test_the_docstring_of_an_error_is_its_default_message(error: type[BillingError]) -> None:
     assert error().message == str(error()) == error.__doc__
     assert error().message.endswith(".")

@@ -6,19 +6,22 @@ Every verb goes through `act`: a refusal (`BillingError`) must leave the databas
 import hashlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from factories import BASE_FEE, FREIGHT, GOODS, START, Shop
+from fakes.gateway import FakeGateway
 from hypothesis import event, note
 from sqlalchemy import select
 from sqlmodel import SQLModel
 from sqlmodel import select as select_rows
 
 from billing.domain.errors import BillingError
+from billing.domain.operations import OperationKind
 from billing.domain.periods import Interval
+from billing.ports import Call, Succeeded
 from billing.store.accounts import ProviderAccount
 from billing.store.bulk import table_of
 from billing.store.engine import Database
@@ -36,6 +39,7 @@ from lives.watching import PROVIDER, Memory, seals_hold
 TICKS_MAX = 60
 """More passes than this at one instant are no progress: something is due for ever."""
 
+AUTHORIZED_FOR = timedelta(days=28)
 _LATEST = START + timedelta(days=900)
 _NOT_COMPARED = ("audit_reveals",)
 
@@ -88,6 +92,30 @@ class CountedIds:
         return self._random.randbytes(size)
 
 
+@dataclass
+class Provider(FakeGateway):
+    """The fake provider with authorizations that end, and may be extended, amended and released."""
+
+    clock: Stumbling = field(default_factory=lambda: Stumbling(START))
+
+    def _success(self, call: Call) -> Succeeded:
+        done = super()._success(call)
+        lasts = call.kind in (OperationKind.PURCHASE, OperationKind.EXTEND)
+        return replace(done, expires_at=self.clock.now() + AUTHORIZED_FOR) if lasts else done
+
+    def _apply(self, call: Call, outcome: Succeeded) -> None:
+        super()._apply(call, outcome)
+        order = self.orders.get(call.purchase_id or "")
+        if order is None:
+            return
+        changes: dict[OperationKind, dict[str, Any]] = {
+            OperationKind.EXTEND: {"expires_at": outcome.expires_at},
+            OperationKind.AMEND: {"amount": call.amount},
+            OperationKind.RELEASE: {"authorization": "released"},
+        }
+        self.orders[order.purchase_id] = replace(order, **changes.get(call.kind, {}))
+
+
 class Died(Exception):
     """The process was killed at a step."""
 
@@ -98,10 +126,15 @@ class Life(Shop):
 
     clock: Stumbling = field(default_factory=lambda: Stumbling(START))  # type: ignore[assignment]  # stands in for it
     ids: CountedIds = field(default_factory=lambda: CountedIds(1))  # type: ignore[assignment]  # stands in for it
+    gateway: Provider = field(default_factory=Provider)
     memory: Memory = field(default_factory=Memory)
     prices: dict[str, UUID] = field(default_factory=dict)
     is_idle: bool = False
     """Whether nothing has happened since a tick that went through."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.gateway.clock = self.clock
 
     @property
     def now(self) -> datetime:

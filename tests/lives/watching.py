@@ -17,6 +17,7 @@ from billing.use_cases.seal_ledger import check_seals
 
 _OURS = ("purchase", "capture", "refund")
 _MAY_BE_DONE = ("sending", "unknown", "succeeded", "needs_operator")
+_GIVEN_UP = ("voided", "released", "expired", "rejected")
 _FINAL = {
     "subscriptions": "status = 'ended'",
     "invoices": "status IN ('paid', 'void', 'discarded')",
@@ -48,7 +49,7 @@ def the_provider_did_what_we_know(session: Session, gateway: FakeGateway) -> Non
         ours = (row.kind, row.amount, row.currency, row.merchant_reference)
         assert ours == (call.kind, call.amount, call.currency, call.merchant_reference), f"not what was sent: {row}"
         assert row.status in _MAY_BE_DONE, f"the provider did a {row.kind} that we hold for {row.status}"
-        assert row.standing != "dead" or row.authorization in ("voided", "released", "expired"), f"dead, but done: {row}"
+        assert row.standing != "dead" or row.authorization in _GIVEN_UP, f"dead, but done: {row}"
 
 
 def we_know_what_the_provider_did(session: Session, gateway: FakeGateway) -> None:

@@ -36,6 +36,8 @@ def sample_row(table_name: str, **changes: Any) -> dict[str, Any]:
     row |= _FITTING.get(table_name, {}) | changes
     if table_name == "operations" and "standing" not in changes:
         row["standing"] = "live" if row["kind"] == "purchase" else None
+    if table_name == "operations" and row["kind"] == "revoke":
+        row["invoice_id"] = row["subscription_id"] = None
     if table_name == "subscriptions" and row["status"] == "ended":
         row["next_period_at"] = row["due_at"] = None
     return row
@@ -59,7 +61,19 @@ def table(name: str) -> Table:
 
 
 _FITTING: dict[str, dict[str, Any]] = {
-    "invoices": {"captured": 0, "credited_open": 0, "refunded": 0},
+    "invoices": {
+        "captured": 0,
+        "credited": 0,
+        "credited_open": 0,
+        "credited_balance": 0,
+        "refunded": 0,
+        "balance_used": 0,
+        "paid_outside": 0,
+        "carried": 0,
+        "disputed": 0,
+    },
+    "invoice_lines": {"credited_amount": 0, "credited_tax": 0, "adjusted_amount": 0, "adjusted_tax": 0},
+    "discounts": {"percent": 1, "amount": None},
     "subscriptions": {"anchor_day": 1},
 }
 
