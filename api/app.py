@@ -17,12 +17,16 @@ from api.admin.payments import Payments
 from api.admin.payouts import Payouts
 from api.admin.refunds import Refunds
 from api.admin.reports import Reports
+from api.admin.reviews import Reviews
 from api.auth import guard
 from api.balances import BalanceChanges, Balances
 from api.bodies import BodyPlugin, StrictRequest
+from api.calendars import Calendars
 from api.cancellations import Cancellations
 from api.captures import Captures
+from api.changes import Changes
 from api.customers import Customers
+from api.discounts import Discounts
 from api.dispatches import Dispatches
 from api.documentation import ASSETS, BEARER, assets, finish, openapi_config, openapi_document
 from api.erasures import Erasures
@@ -31,8 +35,11 @@ from api.health import health
 from api.idempotency import writing
 from api.invoices import Invoices
 from api.operations import Operations
+from api.pauses import Pauses
 from api.plans import Plans
 from api.prices import Prices
+from api.replacements import Replacements
+from api.subscription_previews import SubscriptionPreviews
 from api.subscriptions import Subscriptions
 from api.tokens import Tokens
 from billing.bootstrap import Wiring
@@ -61,8 +68,14 @@ _MERCHANT = [
     Dispatches,
     Erasures,
     Balances,
+    Changes,
+    Discounts,
+    Replacements,
+    SubscriptionPreviews,
+    Pauses,
+    Calendars,
 ]
-_ADMIN = [Accounts, Dunning, Payouts, Refunds, Reports, BalanceChanges, CreditNotes, Disputes, InvoiceStates, Payments]
+_ADMIN = [Accounts, Reviews, Dunning, Payouts, Refunds, Reports, BalanceChanges, CreditNotes, Disputes, InvoiceStates, Payments]
 
 # Handlers share these threads; it must be said before any event loop runs.
 set_asyncio_executor(ThreadPoolExecutor(THREADS, "web"))

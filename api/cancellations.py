@@ -6,15 +6,19 @@ from typing import Annotated
 
 from litestar import Controller, Response, post
 from litestar.params import FromPath, JSONBody
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
 from api.answers import MoneyOut, Out, shown_or_none
-from api.bodies import SAID, In, Note, Text, Whole, described, in_path
-from api.errors import problems
+from api.bodies import SAID, In, Instant, Note, Text, Whole, described, in_path
+from api.errors import Refused, problems
 from api.idempotency import Write
+from api.replacements import Day, QuoteId
+from api.subscriptions import SubscriptionOut, subscription_out
 from billing.domain.credits import CreditLine
+from billing.domain.errors import Invalid
 from billing.domain.ids import Prefix, shown
+from billing.use_cases.api_keys import KeyHolder, Role
 from billing.use_cases.cancel import (
     CancelAt,
     Cancellation,
@@ -22,7 +26,9 @@ from billing.use_cases.cancel import (
     CreditPolicy,
     cancel,
     preview_cancel,
+    undo_cancel,
 )
+from billing.use_cases.ending import InvoiceCredit
 
 
 class UnshippedIn(In):
@@ -38,24 +44,44 @@ def each_article_once(units: tuple[UnshippedIn, ...]) -> tuple[UnshippedIn, ...]
     return units
 
 
-class CancelIn(In):
+class CancelPreviewIn(In):
     """When to end, and what to give back."""
 
     model_config = described("Cancel", {"at": "now", "credit": "refund"})
 
-    at: Annotated[CancelAt, Field(description="At once, or when the period that is paid for ends.")]
-    credit: Annotated[CreditPolicy, Field(description="Whether the unused days are paid back.")] = CreditPolicy.NONE
+    at: Annotated[CancelAt, Field(description="At once, when the period that is paid for ends, or at a date.")]
+    ends_on: Annotated[Day | None, Field(description="With `date`: the local day on which it ends.")] = None
+    ends_at: Annotated[Instant | None, Field(description="With `date`: the instant, in place of a day.")] = None
+    credit: Annotated[
+        CreditPolicy | None,
+        Field(description="What becomes of unused days: balance or money back. Without it, what the plan says."),
+    ] = None
     unshipped: Annotated[
         tuple[UnshippedIn, ...],
         AfterValidator(each_article_once),
         Field(max_length=100, description="Articles that are credited by units."),
     ] = ()
+    withdrawal: Annotated[StrictBool, Field(description="Within 14 days of the contract: everything back.")] = False
     note: Note | None = None
+    override: Annotated[StrictBool, Field(description="Pass over minimum term and notice; operators only.")] = False
+    reason: Annotated[Note | None, Field(description="Why an operator overrides.")] = None
 
-    def request(self) -> CancelRequest:
-        """What the use case takes."""
+    def request(self, holder: KeyHolder) -> CancelRequest:
+        """What the use case takes. Raises `Refused` 403 for an override by anybody but an operator."""
+        if self.override and holder.role is not Role.ADMIN:
+            raise Refused(403, "forbidden", "a key of role admin is needed to override minimum term and notice")
+        if self.override != (self.reason is not None):
+            raise Invalid("an override needs a reason, and a reason an override", where="reason")
         units = {unit.article_number: unit.quantity for unit in self.unshipped}
-        return CancelRequest(self.at, self.credit, units, self.note)
+        return CancelRequest(
+            self.at, self.credit, units, self.note, self.ends_at, self.ends_on, self.withdrawal, self.reason
+        )
+
+
+class CancelIn(CancelPreviewIn):
+    """A cancel, with the quote of its preview."""
+
+    quote_id: QuoteId | None = None
 
 
 class CreditLineOut(Out):
@@ -72,10 +98,21 @@ class CreditLineOut(Out):
     derivation: str
 
 
+class CreditEffectOut(Out):
+    """What becomes of a credit, in this order: it lowers what is open, becomes balance, or is paid back."""
+
+    lowered: MoneyOut
+    balance: MoneyOut
+    refund: MoneyOut
+
+
 class CreditOut(Out):
     """What is given back of a paid invoice."""
 
     invoice_id: str
+    effect: CreditEffectOut
+    credit_note_id: str | None
+    operation_ids: list[str]
     total: MoneyOut
     tax: MoneyOut
     lines: list[CreditLineOut]
@@ -87,12 +124,16 @@ class CancellationOut(Out):
     subscription_id: str
     at: CancelAt
     effective_at: datetime
+    policy: CreditPolicy
     used_days: int | None
     of_days: int | None
     credit: CreditOut | None
+    credits: list[CreditOut]
     voided_invoice_ids: list[str]
     credit_note_id: str | None
     operation_id: str | None
+    quote_id: str | None
+    expires_at: datetime | None
 
 
 def credit_lines_out(lines: Sequence[CreditLine], currency: str) -> list[CreditLineOut]:
@@ -113,27 +154,39 @@ def credit_lines_out(lines: Sequence[CreditLine], currency: str) -> list[CreditL
 
 
 def cancellation_out(done: Cancellation) -> CancellationOut:
+    credits_ = [_credit_out(credit) for credit in done.credits]
+    first = credits_[0] if credits_ else None
     return CancellationOut(
         subscription_id=shown(Prefix.SUBSCRIPTION, done.subscription_id),
         at=done.at,
         effective_at=done.effective_at,
+        policy=done.policy,
         used_days=done.used_days,
         of_days=done.of_days,
-        credit=_credit_out(done),
+        credit=first,
+        credits=credits_,
         voided_invoice_ids=[shown(Prefix.INVOICE, id_) for id_ in done.voided_invoice_ids],
-        credit_note_id=shown_or_none(Prefix.CREDIT_NOTE, done.credit_note_id),
-        operation_id=shown_or_none(Prefix.OPERATION, done.operation_id),
+        credit_note_id=first.credit_note_id if first is not None else None,
+        operation_id=next(iter(first.operation_ids), None) if first is not None else None,
+        quote_id=done.quote.quote_id if done.quote is not None else None,
+        expires_at=done.quote.expires_at if done.quote is not None else None,
     )
 
 
-def _credit_out(done: Cancellation) -> CreditOut | None:
-    if done.credited_invoice_id is None or done.currency is None:
-        return None
+def _credit_out(credit: InvoiceCredit) -> CreditOut:
+    currency, effect = credit.currency, credit.effect
     return CreditOut(
-        invoice_id=shown(Prefix.INVOICE, done.credited_invoice_id),
-        total=MoneyOut(amount=done.credit.total, currency=done.currency),
-        tax=MoneyOut(amount=done.credit.tax_total, currency=done.currency),
-        lines=credit_lines_out(done.credit.lines, done.currency),
+        invoice_id=shown(Prefix.INVOICE, credit.invoice_id),
+        effect=CreditEffectOut(
+            lowered=MoneyOut(amount=effect.receivable, currency=currency),
+            balance=MoneyOut(amount=effect.balance, currency=currency),
+            refund=MoneyOut(amount=effect.refund, currency=currency),
+        ),
+        credit_note_id=shown_or_none(Prefix.CREDIT_NOTE, credit.credit_note_id),
+        operation_ids=[shown(Prefix.OPERATION, id_) for id_ in credit.operation_ids],
+        total=MoneyOut(amount=credit.draft.total, currency=currency),
+        tax=MoneyOut(amount=credit.draft.tax_total, currency=currency),
+        lines=credit_lines_out(credit.draft.lines, currency),
     )
 
 
@@ -143,16 +196,16 @@ class Cancellations(Controller):
 
     @post("/preview", status_code=200, sync_to_thread=True, responses=problems(404, 409, 413))
     def preview_cancel(
-        self, subscription_id: FromPath[str], data: JSONBody[CancelIn], write: Write
+        self, subscription_id: FromPath[str], data: JSONBody[CancelPreviewIn], write: Write
     ) -> Response[CancellationOut]:
         """Show what a cancel would do.
 
-        Computed by what carries it out, at this instant; nothing is changed.
+        Computed by what carries it out, at this instant; nothing is changed. `quote_id` holds it for 30 minutes.
         """
-        ending, request = in_path(Prefix.SUBSCRIPTION, subscription_id), data.request()
+        ending, request = in_path(Prefix.SUBSCRIPTION, subscription_id), data.request(write.holder)
         return write.answer(
             200,
-            lambda _: preview_cancel(write.wiring.database, write.now, ending, request),
+            lambda _: preview_cancel(write.wiring.database, write.now, ending, request, write.wiring.sign),
             lambda _, planned: cancellation_out(planned),
         )
 
@@ -162,12 +215,32 @@ class Cancellations(Controller):
     ) -> Response[CancellationOut]:
         """End a subscription.
 
-        At once: what is planned is dropped, what is unpaid is void, and with `credit` = `refund` the unused part of
-        what is paid goes back to the customer. At the end of the period: nothing more is charged.
+        At once: what is planned is dropped, what is unpaid is void, and with `credit` the unused part of what is paid
+        becomes balance or goes back to the customer. At the end of the period: nothing more is charged.
         """
-        ending, request = in_path(Prefix.SUBSCRIPTION, subscription_id), data.request()
+        ending, request = in_path(Prefix.SUBSCRIPTION, subscription_id), data.request(write.holder)
+        wiring = write.wiring
         return write.answer(
             200,
-            lambda record: cancel(write.wiring.database, write.wiring.ids, write.now, ending, request, record),
+            lambda record: cancel(
+                wiring.database,
+                wiring.ids,
+                write.now,
+                ending,
+                request,
+                record,
+                sign=wiring.sign,
+                quote_id=data.quote_id,
+            ),
             lambda _, done: cancellation_out(done),
+        )
+
+    @post("/undo", status_code=200, sync_to_thread=True, responses=problems(404, 409))
+    def undo_cancel(self, subscription_id: FromPath[str], write: Write) -> Response[SubscriptionOut]:
+        """Let a subscription go on that was to end; possible until it does."""
+        kept = in_path(Prefix.SUBSCRIPTION, subscription_id)
+        return write.answer(
+            200,
+            lambda record: undo_cancel(write.wiring.database, write.wiring.ids, write.now, kept, record),
+            lambda _, subscription: subscription_out(subscription),
         )

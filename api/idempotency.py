@@ -16,11 +16,13 @@ from sqlmodel import Session
 
 from api.answers import Out, rendered
 from api.auth import holder_of
+from api.bodies import read_json
 from api.errors import PROBLEM, Fault, Refused, refusal
 from billing.bootstrap import Wiring
 from billing.scheduler import Loops
 from billing.use_cases import answer_once
 from billing.use_cases.answer_once import Asked, Given
+from billing.use_cases.api_keys import KeyHolder
 from billing.use_cases.recording import Record
 
 Result = TypeVar("Result")
@@ -49,6 +51,8 @@ class Writing:
     loops: Loops
     asked: Asked | None
     now: datetime
+    holder: KeyHolder
+    """Who is asking."""
 
     def answer(
         self, status: int, act: Callable[[Record[Result]], Result], show: Callable[[Session, Result], Answer]
@@ -93,10 +97,20 @@ def writing(wiring: Wiring, loops: Loops) -> Callable[..., Writing]:
     """The dependency that makes a `Writing` of each request."""
 
     def write(request: Request[Any, Any, Any], body: RawBody, idempotency_key: KeyHeader = None) -> Writing:
+        _refuse_what_is_not_read(request, body)
         asked = None if idempotency_key is None else _asked(request, body, idempotency_key)
-        return Writing(wiring, loops, asked, wiring.clock.now())
+        return Writing(wiring, loops, asked, wiring.clock.now(), holder_of(request))
 
     return write
+
+
+def _refuse_what_is_not_read(request: Request[Any, Any, Any], body: bytes) -> None:
+    # Whoever sends fields expects them to count: a call without a body takes none, or an empty object.
+    if request.method != "POST" or request.route_handler.parsed_data_field is not None or not body.strip():
+        return
+    if read_json(body) != {}:
+        fault = Fault(where="", message="this call takes no fields")
+        raise Refused(422, "invalid", "the body has a fault", [fault])
 
 
 def _asked(request: Request[Any, Any, Any], body: bytes, key: str) -> Asked:

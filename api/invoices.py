@@ -262,12 +262,18 @@ class Invoices(Controller):
 
     @get("/{invoice_id:str}/explain", sync_to_thread=True, responses=problems(404))
     def explain_invoice(self, database: Reading, invoice_id: FromPath[str]) -> ExplanationOut:
-        """Explain an invoice in plain sentences: its lines, what lowered and paid it, its tax, its documents."""
+        """Explain an invoice in plain sentences.
+
+        Its lines, what lowered and paid it, its tax, its documents.
+        """
         return explanation_out(explain_invoice(database, in_path(Prefix.INVOICE, invoice_id)))
 
     @post("/{invoice_id:str}/issue", status_code=200, sync_to_thread=True, responses=problems(404, 409))
     def issue_invoice(self, invoice_id: FromPath[str], write: Write) -> Response[InvoiceOut]:
-        """Say that a document of this invoice has left you. From then on it is never void."""
+        """Say that a document of this invoice has left you.
+
+        From then on it is never void.
+        """
         wiring, issued = write.wiring, in_path(Prefix.INVOICE, invoice_id)
         return write.answer(
             200,

@@ -143,5 +143,5 @@ class Operations(Controller):
 
     @get("/{operation_id:str}", sync_to_thread=True, responses=problems(404))
     def get_operation(self, database: Reading, operation_id: FromPath[str]) -> OperationOut:
-        """Get an operation, with everything the provider ever answered about it."""
+        """Get an operation with everything that the provider answered about it."""
         return operation_out(look_up.operation(database, in_path(Prefix.OPERATION, operation_id)))

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath, JSONBody
 from pydantic import Field, StrictBool
 
-from api.answers import ListOut, MoneyOut, Out, listed
+from api.answers import ListOut, MoneyOut, Out, listed, shown_or_none
 from api.bodies import Currency, In, MoneyIn, PlanId, Text, Whole, described, in_path
 from api.errors import problems
 from api.idempotency import Write
@@ -16,7 +16,7 @@ from api.queries import After, Limit, Reading, by_id, id_or_none, part_of
 from billing.domain.errors import CurrencyMismatch
 from billing.domain.ids import Prefix, shown
 from billing.domain.periods import Interval
-from billing.domain.pricing import CreditRule, PriceItem, Recognize
+from billing.domain.pricing import CreditRule, Phase, PriceItem, Recognize
 from billing.use_cases import look_up
 from billing.use_cases.catalogue import NewPrice, create_price
 from billing.use_cases.look_up import PriceFound, price_in
@@ -42,7 +42,7 @@ _EXAMPLE = {
 
 
 class PriceItemIn(In):
-    """One article line. Amounts include their tax."""
+    """One article line. Its amount includes its tax, unless the price says otherwise."""
 
     article_number: Text
     name: Text
@@ -51,6 +51,29 @@ class PriceItemIn(In):
     tax_rate: Annotated[Whole, Field(ge=0, le=10_000, description="Basis points: 1900 is 19 %.")]
     credit_rule: Annotated[CreditRule, Field(description="How a canceled period credits this line.")]
     recognize: Annotated[Recognize, Field(description="When this line becomes revenue.")] = Recognize.TIME
+    tax_code: Annotated[
+        str | None,
+        Field(max_length=32, description="Looked up by country and day, in place of the rate: `reduced`."),
+    ] = None
+    once: Annotated[StrictBool, Field(description="Charged with the first paid period only: a setup fee.")] = False
+
+
+class PhaseAmountIn(In):
+    """What an article costs a unit in an introductory phase."""
+
+    article_number: Text
+    unit_amount: MoneyIn
+
+
+class PhaseIn(In):
+    """An introductory phase: so many paid cycles at these amounts; other articles keep their price."""
+
+    cycles: Annotated[Whole, Field(ge=1, le=10_000)]
+    unit_amounts: Annotated[list[PhaseAmountIn], Field(min_length=1, max_length=100)]
+
+
+Items = Annotated[list[PriceItemIn], Field(min_length=1, max_length=100)]
+Phases = Annotated[tuple[PhaseIn, ...], Field(max_length=20, description="Introductory phases, one after the other.")]
 
 
 class PriceIn(In):
@@ -62,29 +85,63 @@ class PriceIn(In):
     currency: Currency
     interval: Annotated[Interval, Field(description="The unit of the billing cycle.")]
     interval_count: Annotated[Whole, Field(ge=1, le=120, description="How many units make a period.")]
-    items: Annotated[list[PriceItemIn], Field(min_length=1, max_length=100)]
+    items: Items
     month_end: Annotated[StrictBool, Field(description="Bill to the last day of every month.")] = False
+    tax_included: Annotated[StrictBool, Field(description="Whether the unit amounts include their tax.")] = True
+    phases: Phases = ()
 
     def new(self) -> NewPrice:
-        """What the use case takes. Raises `CurrencyMismatch` for a line in another currency."""
-        items = [self._item(index, item) for index, item in enumerate(self.items)]
-        return NewPrice(self.plan_id, self.currency, self.interval, self.interval_count, items, self.month_end)
+        """What the use case takes. Raises `CurrencyMismatch` for an amount in another currency."""
+        return NewPrice(
+            self.plan_id,
+            self.currency,
+            self.interval,
+            self.interval_count,
+            items_in(self.items, self.currency),
+            self.month_end,
+            self.tax_included,
+            phases_in(self.phases, self.currency),
+        )
 
-    def _item(self, index: int, item: PriceItemIn) -> PriceItem:
-        if item.unit_amount.currency != self.currency:
-            raise CurrencyMismatch(
-                f"the line is in {item.unit_amount.currency}, the price in {self.currency}",
-                where=f"items[{index}].unit_amount.currency",
-            )
-        return PriceItem(
+
+def items_in(items: Sequence[PriceItemIn], currency: str) -> list[PriceItem]:
+    """The lines of a price in `currency`. Raises `CurrencyMismatch` naming the field."""
+    return [
+        PriceItem(
             item.article_number,
             item.name,
             item.quantity,
-            item.unit_amount.amount,
+            _amount(item.unit_amount, currency, f"items[{index}].unit_amount.currency"),
             item.tax_rate,
             item.credit_rule,
             item.recognize,
+            item.tax_code,
+            item.once,
         )
+        for index, item in enumerate(items)
+    ]
+
+
+def phases_in(phases: Sequence[PhaseIn], currency: str) -> list[Phase]:
+    """The phases of a price in `currency`. Raises `CurrencyMismatch` naming the field."""
+    return [
+        Phase(
+            phase.cycles,
+            {
+                entry.article_number: _amount(
+                    entry.unit_amount, currency, f"phases[{index}].unit_amounts[{place}].unit_amount.currency"
+                )
+                for place, entry in enumerate(phase.unit_amounts)
+            },
+        )
+        for index, phase in enumerate(phases)
+    ]
+
+
+def _amount(money: MoneyIn, currency: str, where: str) -> int:
+    if money.currency != currency:
+        raise CurrencyMismatch(f"the amount is in {money.currency}, the price in {currency}", where=where)
+    return money.amount
 
 
 class PriceItemOut(Out):
@@ -97,6 +154,22 @@ class PriceItemOut(Out):
     tax_rate: int
     credit_rule: CreditRule
     recognize: Recognize
+    tax_code: str | None
+    once: bool
+
+
+class PhaseAmountOut(Out):
+    """What an article costs a unit in an introductory phase."""
+
+    article_number: str
+    unit_amount: MoneyOut
+
+
+class PhaseOut(Out):
+    """An introductory phase."""
+
+    cycles: int
+    unit_amounts: list[PhaseAmountOut]
 
 
 class PriceOut(Out):
@@ -108,7 +181,10 @@ class PriceOut(Out):
     interval: Interval
     interval_count: int
     month_end: bool
+    tax_included: bool
     items: list[PriceItemOut]
+    phases: list[PhaseOut]
+    replaced_by_id: str | None
     created_at: datetime
 
 
@@ -127,7 +203,10 @@ def price_out(found: PriceFound) -> PriceOut:
         interval=Interval(row.interval),
         interval_count=row.interval_count,
         month_end=row.month_end,
+        tax_included=row.tax_included,
         items=_items_out(found.items, row.currency),
+        phases=[_phase_out(phase, row.currency) for phase in row.phases],
+        replaced_by_id=shown_or_none(Prefix.PRICE, row.replaced_by_id),
         created_at=row.created_at,
     )
 
@@ -142,9 +221,19 @@ def _items_out(items: Sequence[PriceItem], currency: str) -> list[PriceItemOut]:
             tax_rate=item.tax_rate,
             credit_rule=item.credit_rule,
             recognize=item.recognize,
+            tax_code=item.tax_code,
+            once=item.once,
         )
         for item in items
     ]
+
+
+def _phase_out(phase: dict[str, Any], currency: str) -> PhaseOut:
+    amounts = [
+        PhaseAmountOut(article_number=name, unit_amount=MoneyOut(amount=amount, currency=currency))
+        for name, amount in phase["unit_amounts"].items()
+    ]
+    return PhaseOut(cycles=phase["cycles"], unit_amounts=amounts)
 
 
 class Prices(Controller):

@@ -7,7 +7,19 @@ from sqlalchemy import JSON
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
-from billing.store import accounts, audit, balances, customers, invoices, ledger, operations, outbox, payments, periods
+from billing.store import (
+    accounts,
+    audit,
+    balances,
+    catch_up,
+    customers,
+    invoices,
+    ledger,
+    operations,
+    outbox,
+    payments,
+    periods,
+)
 from billing.store import payouts as payouts
 from billing.store import plans as plans
 from billing.store import runs as runs
@@ -18,6 +30,7 @@ MODELS = (
     accounts,
     audit,
     balances,
+    catch_up,
     customers,
     invoices,
     ledger,

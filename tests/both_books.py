@@ -81,7 +81,8 @@ class BothBooks:
             sums[entry.transaction_id, entry.currency] += entry.amount
         assert set(sums.values()) == {0}
         assert {key for key, _ in sums} == {transaction.id for transaction in self.transactions}
-        booked = Counter(transaction.kind for transaction in self.transactions)
+        # Revenue is released over time; how often is another promise.
+        booked = Counter(transaction.kind for transaction in self.transactions if transaction.kind != "revenue")
         count, refunds = len(self.invoices), len(self.of_kind("refund"))
         assert booked == +Counter(opening=count, capture=count, credit_note=refunds, refund=refunds)
         clearing = sum(entry.amount for entry in self.entries if entry.account == "provider_clearing")

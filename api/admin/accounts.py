@@ -54,7 +54,10 @@ class Accounts(Controller):
 
     @post("/{name:str}/reopen", status_code=200, sync_to_thread=True, responses=problems(404, 409))
     def reopen(self, name: FromPath[str], data: JSONBody[ReopenIn], write: Write) -> Response[AccountOut]:
-        """Open an account that was stopped. What waited meanwhile is sent at once."""
+        """Open an account that was stopped.
+
+        What waited meanwhile is sent at once.
+        """
         return write.answer(
             200,
             lambda record: reopen_account(write.wiring.database, write.now, name, data.reason, record),

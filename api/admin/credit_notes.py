@@ -144,7 +144,10 @@ class CreditNotes(Controller):
 
     @post("/preview", status_code=200, sync_to_thread=True, responses=problems(409, 413))
     def preview_credit_note(self, data: JSONBody[CreditNoteIn], write: Write) -> Response[CreditPreviewOut]:
-        """Show what a credit note would be and do; nothing is changed."""
+        """Show what a credit note would be and do.
+
+        Nothing is changed.
+        """
         wiring, new = write.wiring, data.new()
         return write.answer(
             200,
@@ -169,7 +172,10 @@ class CreditNotes(Controller):
 
     @post("/{credit_note_id:str}/resolve", status_code=200, sync_to_thread=True, responses=problems(404, 409, 413))
     def resolve(self, credit_note_id: FromPath[str], data: JSONBody[ResolveIn], write: Write) -> Response[CreditedOut]:
-        """Decide about a refund that the provider refused: make it balance, or try again; or refund a balance."""
+        """Decide about a credit that could not be paid out, or was not.
+
+        A refund that the provider refused becomes balance or is tried again; a credit that became balance is refunded.
+        """
         wiring, note_id = write.wiring, in_path(Prefix.CREDIT_NOTE, credit_note_id)
         return write.answer(
             200,

@@ -61,7 +61,10 @@ class Disputes(Controller):
 
     @post(status_code=201, sync_to_thread=True, responses=problems(404, 409, 413))
     def open_dispute(self, invoice_id: FromPath[str], data: JSONBody[DisputeIn], write: Write) -> Response[DisputeOut]:
-        """Open a dispute. Until it is decided nothing of the invoice is refunded, captured or dunned."""
+        """Open a dispute.
+
+        Until it is decided nothing of the invoice is refunded, captured or dunned.
+        """
         wiring, disputed = write.wiring, in_path(Prefix.INVOICE, invoice_id)
         new = NewDispute(Money(data.amount.amount, data.amount.currency), data.reference, data.note)
         return write.answer(
@@ -72,12 +75,18 @@ class Disputes(Controller):
 
     @post("/{dispute_id:str}/won", status_code=200, sync_to_thread=True, responses=problems(404, 409))
     def win_dispute(self, invoice_id: FromPath[str], dispute_id: FromPath[str], write: Write) -> Response[DisputeOut]:
-        """The dispute was won: the money is ours again, and what waited goes on."""
+        """Record that a dispute was won.
+
+        The money is ours again, and what waited goes on.
+        """
         return _close(write, invoice_id, dispute_id, DisputeStatus.WON)
 
     @post("/{dispute_id:str}/lost", status_code=200, sync_to_thread=True, responses=problems(404, 409))
     def lose_dispute(self, invoice_id: FromPath[str], dispute_id: FromPath[str], write: Write) -> Response[DisputeOut]:
-        """The dispute was lost: the money is gone and can be refunded no more."""
+        """Record that a dispute was lost.
+
+        The money is gone and can be refunded no more.
+        """
         return _close(write, invoice_id, dispute_id, DisputeStatus.LOST)
 
 

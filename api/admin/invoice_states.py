@@ -26,7 +26,10 @@ class InvoiceStates(Controller):
 
     @post("/void", status_code=200, sync_to_thread=True, responses=problems(404, 409, 413))
     def void_invoice(self, invoice_id: FromPath[str], data: JSONBody[BecauseIn], write: Write) -> Response[InvoiceOut]:
-        """Void an invoice that nobody has seen. Its number is kept and its books are reversed."""
+        """Void an invoice that nobody has seen.
+
+        Its number is kept and its books are reversed.
+        """
         wiring, voided = write.wiring, in_path(Prefix.INVOICE, invoice_id)
         return write.answer(
             200,
@@ -36,7 +39,10 @@ class InvoiceStates(Controller):
 
     @post("/write-off", status_code=200, sync_to_thread=True, responses=problems(404, 409, 413))
     def write_off(self, invoice_id: FromPath[str], data: JSONBody[BecauseIn], write: Write) -> Response[InvoiceOut]:
-        """Give an open invoice up as uncollectible. Its VAT stays owed; a payment outside is still taken."""
+        """Give an open invoice up as uncollectible.
+
+        Its VAT stays owed; a payment outside is still taken.
+        """
         wiring, given_up = write.wiring, in_path(Prefix.INVOICE, invoice_id)
         return write.answer(
             200,
@@ -46,7 +52,10 @@ class InvoiceStates(Controller):
 
     @post("/vat-relief", status_code=200, sync_to_thread=True, responses=problems(404, 409, 413))
     def relieve_vat(self, invoice_id: FromPath[str], data: JSONBody[BecauseIn], write: Write) -> Response[InvoiceOut]:
-        """Book that the VAT of an uncollectible invoice is not owed: the accountant's decision."""
+        """Book that the VAT of an uncollectible invoice is not owed.
+
+        The law of the country decides whether it is; so this is the accountant's decision, and never taken by itself.
+        """
         wiring, relieved = write.wiring, in_path(Prefix.INVOICE, invoice_id)
         return write.answer(
             200,

@@ -32,7 +32,7 @@ WAIT_MAX_SECONDS = 30
 REASON = "^[a-z][a-z_]{0,31}$"
 LOOK_EVERY_SECONDS = 0.05
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\b", re.IGNORECASE)
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?0*(\d+)\b", re.IGNORECASE)
 _SEATS = threading.BoundedSemaphore(8)
 """Who waits holds a thread; with all seats taken the answer comes at once, so that others are still served."""
 
@@ -173,7 +173,10 @@ def _lines_out(lines: Sequence[CreditNoteLine], currency: str) -> list[CreditLin
 def seconds_to_wait(prefer: str | None) -> int:
     """How long a Prefer header asks to wait; 0 for none, never more than 30."""
     found = _WAIT.search(prefer or "")
-    return min(int(found[1]), WAIT_MAX_SECONDS) if found else 0
+    if not found:
+        return 0
+    # Python refuses to read more than some thousand digits; three are more than is ever waited.
+    return WAIT_MAX_SECONDS if len(found[1]) > 3 else min(int(found[1]), WAIT_MAX_SECONDS)
 
 
 def status_after(database: Database, operation_id: str, seconds: int) -> OperationStatus:

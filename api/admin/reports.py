@@ -32,7 +32,7 @@ From = Annotated[
 To = Annotated[str | None, QueryParameter(name="to", description="The last of the seller's days, such as 2028-04-30.")]
 
 
-class BalanceOut(Out):
+class AccountBalanceOut(Out):
     """An account's balance; debits are positive. `detail` divides it: VAT by country and rate, revenue by kind."""
 
     account: str
@@ -44,7 +44,7 @@ class TrialBalanceOut(Out):
     """Every account that is not at zero; per currency they sum to 0."""
 
     on: date
-    data: list[BalanceOut]
+    data: list[AccountBalanceOut]
 
 
 class VatRowOut(Out):
@@ -111,7 +111,7 @@ class Reports(Controller):
         day = report_ledger.today(database, write.now) if on is None else _day(on, "on")
         rows = report_ledger.trial_balance(database, day)
         data = [
-            BalanceOut(
+            AccountBalanceOut(
                 account=row.account, detail=row.detail, balance=MoneyOut(amount=row.amount, currency=row.currency)
             )
             for row in rows
@@ -168,7 +168,10 @@ class Reports(Controller):
 
     @post("/release", status_code=200, sync_to_thread=True, responses=problems())
     def release(self, data: JSONBody[ReleaseIn], write: Write) -> Response[ReleaseOut]:
-        """Release revenue that was earned by day up to now, for a report in the middle of a month."""
+        """Release revenue that was earned by day.
+
+        It is released at month ends by itself; this is for a report in the middle of a month.
+        """
         database, ids, now = write.wiring.database, write.wiring.ids, write.now
         return write.answer(
             200,

@@ -29,6 +29,7 @@ class Prefix(StrEnum):
     PAYMENT = "pay"
     DISPUTE = "dsp"
     DISCOUNT = "dis"
+    APPROVAL = "apv"
 
 
 def derived_id(at: datetime, *parts: bytes) -> UUID:

@@ -100,6 +100,9 @@ FOLLOWS: dict[OperationStatus, frozenset[OperationStatus]] = {
 MAY_BE_HAPPENING = (OperationStatus.SENDING, OperationStatus.UNKNOWN, OperationStatus.NEEDS_OPERATOR)
 """Nobody knows whether the provider did it: nothing that depends on it is decided meanwhile."""
 
+CHARGES = (OperationKind.PURCHASE, OperationKind.CAPTURE)
+"""What takes money; it stops while an account's breaker is open, and everything else goes on."""
+
 CAPTURE_DELAY = timedelta(minutes=31)
 """Klarna takes no capture in the 30 minutes after the purchase (its order management guide, "Capture a Payment")."""
 

@@ -17,9 +17,15 @@ class ProviderAccount(SQLModel, table=True):
     generation: str = Field(max_length=16)
     halted_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     """While set, nothing of this account leaves: its credentials were refused, or a person stopped it."""
-    halted_reason: str | None = Field(default=None, max_length=200)
+    halted_reason: str | None = Field(default=None, max_length=500)
     currencies: list[str] = Field(default_factory=list, sa_type=JSONX)
     """Currencies that the account takes; an empty list takes all."""
+    countries: list[str] = Field(default_factory=list, sa_type=JSONX)
+    """Countries whose customers the account takes; an empty list takes all."""
+    rate_per_second: int = 0
+    """Requests that all workers together may make in a second; 0 knows no limit."""
+    burst: int = 0
+    """How many of them may be saved up."""
     minimum_amount: int = 0
     """Minor units; what is owed below it is carried to the next invoice."""
     token_covers_any_interval: bool = False
@@ -70,7 +76,7 @@ def halt(session: Session, name: str, reason: str, now: datetime) -> bool:
     stopped = session.execute(
         update(table)
         .where(table.c.name == name, table.c.halted_at.is_(None))
-        .values(halted_at=now, halted_reason=reason[:200])
+        .values(halted_at=now, halted_reason=reason[:500])
         .returning(table.c.name)
     )
     return stopped.first() is not None

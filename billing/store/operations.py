@@ -23,6 +23,7 @@ from sqlalchemy import select as sql_select
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.domain.operations import (
+    CHARGES,
     CLAIMS_MAX,
     MAY_BE_HAPPENING,
     Authorization,
@@ -31,6 +32,7 @@ from billing.domain.operations import (
     Standing,
     Trigger,
 )
+from billing.store.bulk import table_of
 from billing.store.engine import JSONX, UtcInstant, one_of
 
 _ONE_LIVE = "kind = 'purchase' AND standing = 'live'"
@@ -170,10 +172,18 @@ class Observation(SQLModel, table=True):
 
 
 def claim_planned(
-    session: Session, now: datetime, lease: tuple[UUID, datetime], accounts: Sequence[str], limit: int
+    session: Session,
+    now: datetime,
+    lease: tuple[UUID, datetime],
+    accounts: Sequence[str],
+    limit: int,
+    *,
+    charging: Sequence[str],
 ) -> Sequence[Operation]:
-    """Lease up to `limit` planned operations of `accounts` due at `now`; a row held elsewhere is left alone."""
-    return _claim(session, _CLAIM_PLANNED, now, lease, accounts, limit)
+    """Lease up to `limit` planned operations of `accounts` due at `now`, purchases and captures of those `charging`
+    only; a row held elsewhere is left alone.
+    """
+    return _claim(session, _CLAIM_PLANNED, now, lease, accounts, limit, charging=list(charging))
 
 
 def claim_unanswered(
@@ -190,9 +200,10 @@ def _claim(
     lease: tuple[UUID, datetime],
     accounts: Sequence[str],
     limit: int,
+    **more: Sequence[str],
 ) -> Sequence[Operation]:
     owner, until = lease
-    values = {"at": now, "most": limit, "new_owner": owner, "new_until": until, "spoken": list(accounts)}
+    values = {"at": now, "most": limit, "new_owner": owner, "new_until": until, "spoken": list(accounts), **more}
     options = {"synchronize_session": False, "populate_existing": True}
     return sorted(session.scalars(statement, values, execution_options=options), key=lambda operation: operation.id)
 
@@ -233,6 +244,10 @@ _CLAIM_PLANNED = _claim_statement(
         col(Operation.status) == OperationStatus.PLANNED.value,
         col(Operation.due_at).is_not(None),
         col(Operation.due_at) <= bindparam("at"),
+        or_(
+            col(Operation.kind).not_in(CHARGES),
+            col(Operation.provider_account).in_(bindparam("charging", expanding=True)),
+        ),
     ),
     col(Operation.due_at),
 )
@@ -240,6 +255,16 @@ _CLAIM_UNANSWERED = _claim_statement(
     and_(col(Operation.next_check_at).is_not(None), col(Operation.next_check_at) <= bindparam("at")),
     col(Operation.next_check_at),
 )
+
+
+def give_back(session: Session, ids: Sequence[UUID], lease_owner: UUID) -> None:
+    """End the lease of claimed operations as if they had never been claimed: their turn did not come."""
+    table = table_of(Operation)
+    session.execute(
+        update(table)
+        .where(table.c.id.in_(ids), table.c.lease_owner == lease_owner)
+        .values(lease_owner=None, lease_until=None, claims=table.c.claims - 1)
+    )
 
 
 def claimed_too_often(operation: Operation) -> bool:

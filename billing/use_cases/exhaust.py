@@ -90,6 +90,17 @@ def _exhaust_one(session: Session, batch: Batch, subscription: Subscription, inv
         ops = operation_store.of_invoices(session, [unpaid.id], lock=True)
         if not any(_still_open(op) for op in ops):
             give_up(batch, subscription, unpaid, [op for op in ops if op.status == OperationStatus.PLANNED])
+    if not ended:
+        _give_the_next_its_turn(session, batch.now, subscription)
+
+
+def _give_the_next_its_turn(session: Session, now: datetime, subscription: Subscription) -> None:
+    """With the oldest given up, the next one that waited behind it is collected, and runs out by its own ladder."""
+    session.flush()
+    waiting = invoice_store.in_arrears(invoice_store.open_invoices(session, [subscription.id]).get(subscription.id, []))
+    for operation in operation_store.of_invoices(session, [row.id for row in waiting[:1]], lock=True):
+        if operation.status == OperationStatus.PLANNED and operation.due_at is None:
+            operation.due_at = now
 
 
 def _still_open(operation: Operation) -> bool:

@@ -19,6 +19,7 @@ from billing.domain.subscriptions import TRANSITIONS, EndReason, SubscriptionEve
 from billing.domain.terms import CatchUp, is_last_cycle
 from billing.store import invoices as invoice_store
 from billing.store import operations as operation_store
+from billing.store.catch_up import approval_at
 from billing.store.customers import StoredToken, TokenStatus
 from billing.store.invoices import Invoice
 from billing.store.periods import PeriodKind
@@ -185,15 +186,22 @@ def _end_trial_without_token(here: Pass, subscription: Subscription) -> list[Inv
 
 def _late(here: Pass, subscription: Subscription, span: Span) -> list[Invoice]:
     """More than one period is late: a person decides, or has decided (billing rules, section 2, catch-up)."""
-    choice = subscription.catch_up
+    choice = subscription.catch_up or _standing_approval(here)
     if choice is None:
         # Nothing is forgiven, and nothing is billed in a heap, by a machine.
         send_to_review(here.batch, subscription, "catch_up", here.run)
         return []
+    subscription.catch_up = choice
     if choice["policy"] == CatchUp.BILL_EACH:
         subscription.not_before = here.now + LATE_EACH
         return open_period(here, subscription, span)
     return open_period(here, subscription, _forgiven(span, choice))
+
+
+def _standing_approval(here: Pass) -> dict[str, str] | None:
+    """What a person has decided beforehand for this time."""
+    row = approval_at(here.session, here.now)
+    return None if row is None else {"policy": row.policy, "by": row.by, "reason": row.reason}
 
 
 def _forgiven(span: Span, choice: dict[str, str]) -> Span:

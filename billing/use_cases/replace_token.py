@@ -105,9 +105,9 @@ def _take_over(
     if live is not None:
         authorized = live.status == OperationStatus.SUCCEEDED
         return Attempt.NOT_NEEDED if authorized else Attempt.WAITS
-    if invoice.first_declined_at is None:
+    if invoice.first_declined_at is None and invoice.dunning_state != DunningState.AWAITING_TOKEN:
         return Attempt.NOT_NEEDED
-    _plan_next(batch, subscription, invoice, purchases)
+    _plan_next(batch, subscription, invoice, purchases, is_oldest=is_oldest)
     return Attempt.PLANNED_NOW
 
 
@@ -126,15 +126,17 @@ def _hand_over(
     return Attempt.PLANNED_NOW
 
 
-def _plan_next(batch: Batch, subscription: Subscription, invoice: Invoice, purchases: list[Operation]) -> None:
-    invoice.dunning_state = DunningState.RETRYING.value
+def _plan_next(
+    batch: Batch, subscription: Subscription, invoice: Invoice, purchases: list[Operation], *, is_oldest: bool
+) -> None:
+    invoice.dunning_state = (DunningState.RETRYING if is_oldest else DunningState.WAITING_TURN).value
     batch.plan(
         OperationKind.PURCHASE,
         invoice,
         subject=invoice.id,
-        n=1 + max(op.n for op in purchases),
+        n=1 + max((op.n for op in purchases), default=0),
         amount=amount_due(invoice),
         trigger=Trigger.NEW_TOKEN,
-        due_at=batch.now,
+        due_at=batch.now if is_oldest else None,
         token_id=subscription.token_id,
     )

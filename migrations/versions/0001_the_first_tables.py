@@ -26,6 +26,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("public", name=op.f("uq_api_keys_public")),
     )
     op.create_table(
+        "catch_up_approvals",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("policy", sa.String(length=16), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("valid_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.String(length=200), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "\"policy\" IN ('bill_each', 'bill_current', 'forgive')", name=op.f("ck_catch_up_approvals_policy_known")
+        ),
+        sa.CheckConstraint("valid_from < valid_until", name=op.f("ck_catch_up_approvals_valid_for_a_while")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_catch_up_approvals")),
+    )
+    op.create_table(
         "customers",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("reference", sa.String(length=200), nullable=False),
@@ -157,8 +173,11 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("generation", sa.String(length=16), nullable=False),
         sa.Column("halted_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("halted_reason", sa.String(length=200), nullable=True),
+        sa.Column("halted_reason", sa.String(length=500), nullable=True),
         sa.Column("currencies", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("countries", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("rate_per_second", sa.Integer(), nullable=False),
+        sa.Column("burst", sa.Integer(), nullable=False),
         sa.Column("minimum_amount", sa.Integer(), nullable=False),
         sa.Column("token_covers_any_interval", sa.Boolean(), nullable=False),
         sa.Column("reopened_at", sa.DateTime(timezone=True), nullable=True),
@@ -1263,4 +1282,5 @@ def downgrade() -> None:
     op.drop_table("ledger_blocks")
     op.drop_table("installation")
     op.drop_table("customers")
+    op.drop_table("catch_up_approvals")
     op.drop_table("api_keys")

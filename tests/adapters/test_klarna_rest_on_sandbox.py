@@ -10,20 +10,24 @@ from billing.adapters.klarna_rest.gateway import KlarnaRest
 from billing.adapters.network import Network
 from billing.domain.operations import OperationKind, merchant_reference
 from billing.domain.tokens import Token
-from billing.ports import Call, Declined, Movement, NotSent, Outcome, Refused, Succeeded, Unknown
+from billing.ports import Call, Declined, Movement, NotSent, Outcome, Refused, Shipment, Succeeded, Unknown
 from tests.fakes.calls import a_line, an_order
 
 PURCHASE, CAPTURE, REFUND = OperationKind.PURCHASE, OperationKind.CAPTURE, OperationKind.REFUND
-VOID, EMAIL = OperationKind.VOID, OperationKind.EMAIL_INVOICE
+VOID, RELEASE, AMEND, EXTEND = OperationKind.VOID, OperationKind.RELEASE, OperationKind.AMEND, OperationKind.EXTEND
+SHIP, EMAIL, LATER = OperationKind.SHIP, OperationKind.EMAIL_INVOICE, OperationKind.EXTEND_DUE_DATE
+REVOKE = OperationKind.REVOKE
+SPOKEN = [kind for kind in OperationKind if kind is not OperationKind.POST_INVOICE]
+WITH_BODY = (PURCHASE, CAPTURE, REFUND)
 
 BEFORE = ["silence_before", "500_before", "503_before"]
 AFTER = ["silence_after", "500_after", "garbage", "truncated"]
-# An answer that has no body to begin with cannot be cut short.
+# An answer that has no body to begin with cannot be cut short, and any success revokes a token, whatever its body.
 FAULTS = [
     (kind, fault)
-    for kind in OperationKind
+    for kind in SPOKEN
     for fault in BEFORE + AFTER
-    if fault != "truncated" or kind not in (VOID, EMAIL)
+    if (fault != "truncated" or kind in WITH_BODY) and (fault, kind) != ("garbage", REVOKE)
 ]
 
 
@@ -35,6 +39,7 @@ class Account:
             KlarnaRest("main", sandbox.url, "sandbox", "sandbox", network, seconds) for seconds in (20.0, 1.0)
         )
         self.good_token = Token(sandbox.good_token)
+        self.new_token = sandbox.token
 
     def call(self, kind: OperationKind, token: Token | None = None, **changes: Any) -> Call:
         key = uuid4()
@@ -50,7 +55,7 @@ class Account:
             currency=order.currency,
             merchant_reference=order.merchant_reference,
             purchase_id=order.purchase_id,
-            token=(token or self.good_token) if kind is PURCHASE else None,
+            token=(token or self.good_token) if kind in (PURCHASE, REVOKE) else None,
         )
 
     def send(self, call: Call, *, hasty: bool = False) -> Outcome:
@@ -68,9 +73,14 @@ class Account:
         """A call of `kind` with everything done that it needs before it."""
         if kind is PURCHASE:
             return self.call(PURCHASE)
+        if kind is REVOKE:
+            return self.call(REVOKE, Token(self.new_token()))
         purchase_id = self.do(PURCHASE)
-        capture_id = self.do(CAPTURE, purchase_id=purchase_id) if kind in (REFUND, EMAIL) else None
-        return self.call(kind, purchase_id=purchase_id, capture_id=capture_id)
+        if kind is RELEASE:
+            self.do(CAPTURE, purchase_id=purchase_id, amount=1, lines=())
+        capture_id = self.do(CAPTURE, purchase_id=purchase_id) if kind in (REFUND, EMAIL, LATER) else None
+        details = {"shipments": (Shipment("PostNord", "UU1"),)} if kind is SHIP else {}
+        return self.call(kind, purchase_id=purchase_id, capture_id=capture_id, days=14, **details)
 
 
 @pytest.fixture
@@ -88,6 +98,12 @@ def effects(sandbox: Any, call: Call) -> int:
         REFUND: ("refunds WHERE reference = ?", call.merchant_reference),
         VOID: ("orders WHERE status = 'CANCELLED' AND order_id = ?", call.purchase_id),
         EMAIL: ("send_outs WHERE cause = 'trigger' AND order_id = ?", call.purchase_id),
+        RELEASE: ("voids WHERE kind = 'release' AND order_id = ?", call.purchase_id),
+        AMEND: ("changes WHERE kind = 'amend' AND order_id = ?", call.purchase_id),
+        EXTEND: ("changes WHERE kind = 'extend' AND order_id = ?", call.purchase_id),
+        SHIP: ("changes WHERE kind = 'ship' AND order_id = ?", call.purchase_id),
+        LATER: ("changes WHERE kind = 'extend_due_date' AND order_id = ?", call.purchase_id),
+        REVOKE: ("tokens WHERE status = 'CANCELLED' AND token_id = ?", call.token.reveal() if call.token else None),
     }
     where, value = counted[call.kind]
     return int(sandbox.rows(f"SELECT count(*) AS n FROM {where}", value)[0]["n"])
@@ -162,7 +178,7 @@ def test_a_fault_leaves_the_outcome_open_and_the_same_key_gives_one_effect(
     account: Account, sandbox: Any, kind: OperationKind, fault: str
 ) -> None:
     call = account.prepared(kind)
-    sandbox.script({"fault": fault, "method": "POST"})
+    sandbox.script({"fault": fault, "method": call.request.method})
     assert isinstance(account.send(call, hasty=fault.startswith("silence")), Unknown)
     assert effects(sandbox, call) == (1 if fault in AFTER else 0)
     first, second = account.send(call), account.send(call)
@@ -172,12 +188,12 @@ def test_a_fault_leaves_the_outcome_open_and_the_same_key_gives_one_effect(
     assert effects(sandbox, call) == 1
 
 
-@pytest.mark.parametrize("kind", OperationKind)
+@pytest.mark.parametrize("kind", SPOKEN)
 def test_a_stopped_account_and_too_many_requests_do_nothing(
     account: Account, sandbox: Any, kind: OperationKind
 ) -> None:
     call = account.prepared(kind)
-    sandbox.script({"fault": "401", "method": "POST"}, {"fault": "429", "method": "POST"})
+    sandbox.script(*({"fault": fault, "method": call.request.method} for fault in ("401", "429")))
     stopped, limited = account.send(call), account.send(call)
     assert isinstance(stopped, NotSent)
     assert stopped.account_stopped

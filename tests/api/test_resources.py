@@ -29,7 +29,8 @@ def test_a_price_keeps_its_lines_in_their_order(client: httpx.Client, made: dict
     items = [ITEM, {**ITEM, "article_number": "SHIP", "credit_rule": "none", "recognize": "at_capture"}]
     body = {"plan_id": made["plan_id"], "currency": "SEK", "interval": "week", "interval_count": 2, "items": items}
     price = client.post("/v1/prices", json=body).json()
-    assert price["items"] == [{**ITEM, "recognize": "time"}, items[1]]
+    unsaid = {"tax_code": None, "once": False}
+    assert price["items"] == [{**ITEM, "recognize": "time", **unsaid}, {**items[1], **unsaid}]
     assert client.get("/v1/prices", params={"plan_id": made["plan_id"]}).json()["data"][1] == price
 
 

@@ -1,7 +1,7 @@
 """A change of plan, quantity or interval: its direction, and what unused days give back (billing rules, section 4)."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -18,6 +18,7 @@ from billing.domain.changes import (
     credits_for_change,
     direction,
     direction_of_price,
+    seconds_between,
     unused_credit,
 )
 from billing.domain.credits import BilledLine
@@ -118,6 +119,59 @@ def test_a_line_that_pays_for_no_day_is_refused() -> None:
         unused_credit(BilledSpan(LINE, ENDS_ON, ENDS_ON), ENDS_ON)
 
 
+def test_a_cent_for_a_single_day_is_given_back_whole_on_that_day() -> None:
+    day = BilledSpan(replace(LINE, amount=1, tax_amount=0), STARTS_ON, STARTS_ON + timedelta(days=1))
+    assert unused_credit(day, STARTS_ON) == (1, 0)
+
+
+# 00:00           06:00                                  24:00
+# |--- 21,600 s used ---|----------- 64,800 s left ---------|      of a day of 86,400 s
+MIDNIGHT = datetime(2027, 4, 1, tzinfo=UTC)
+BY_SECONDS = BilledSpan(
+    replace(LINE, amount=1000, tax_amount=200),
+    date(2027, 4, 1),
+    date(2027, 4, 2),
+    MIDNIGHT,
+    MIDNIGHT + timedelta(days=1),
+)
+
+
+def credited_at(at: datetime, span: BilledSpan = BY_SECONDS) -> list[tuple[int, int]]:
+    return [(credit.amount, credit.tax_amount) for credit in credits_for_change([span], date(2027, 4, 1), at)]
+
+
+def test_a_plan_priced_by_the_second_gives_the_seconds_from_the_change_on_back() -> None:
+    (credit,) = credits_for_change([BY_SECONDS], date(2027, 4, 1), MIDNIGHT + timedelta(hours=6))
+    assert (credit.amount, credit.tax_amount) == (750, 150)
+    assert credit.derivation == "64800 of 86400 seconds unused: 1000 - 250 = 750"
+
+
+@pytest.mark.parametrize(("hours", "credit"), [(-1, [(1000, 200)]), (0, [(1000, 200)]), (24, []), (25, [])])
+def test_before_its_seconds_a_line_is_unused_and_after_them_used_up(hours: int, credit: list[tuple[int, int]]) -> None:
+    assert credited_at(MIDNIGHT + timedelta(hours=hours)) == credit
+
+
+def test_by_the_second_too_a_cent_is_given_back_and_what_lowered_an_invoice_is_not() -> None:
+    assert credited_at(MIDNIGHT, replace(BY_SECONDS, line=replace(LINE, amount=1, tax_amount=0))) == [(1, 0)]
+    assert credited_at(MIDNIGHT, replace(BY_SECONDS, line=replace(LINE, amount=-1000, tax_amount=-200))) == []
+
+
+def test_a_span_of_one_second_is_priced_and_one_of_none_gives_nothing() -> None:
+    assert credited_at(MIDNIGHT, replace(BY_SECONDS, ends_at=MIDNIGHT + timedelta(seconds=1))) == [(1000, 200)]
+    assert credited_at(MIDNIGHT, replace(BY_SECONDS, ends_at=MIDNIGHT)) == []
+
+
+@pytest.mark.parametrize("missing", ["starts_at", "ends_at"])
+def test_a_span_priced_by_the_second_must_know_its_instants(missing: str) -> None:
+    with pytest.raises(AssertionError, match="a span that is priced by the second knows"):
+        credited_at(MIDNIGHT, replace(BY_SECONDS, **{missing: None}))
+
+
+def test_only_whole_seconds_count_and_none_of_them_backwards() -> None:
+    assert seconds_between(MIDNIGHT, MIDNIGHT + timedelta(seconds=1, microseconds=999_999)) == 1
+    assert seconds_between(MIDNIGHT, MIDNIGHT - timedelta(seconds=5)) == 0
+
+
 @given(st.integers(1, 10**7), st.integers(1, 366), st.lists(st.integers(1, 366), max_size=6))
 def test_what_is_kept_and_given_back_sums_to_what_was_billed_under_any_chain_of_changes(
     amount: int, days: int, cuts: list[int]
@@ -182,6 +236,10 @@ def test_another_interval_decides_before_the_price(new: Terms, expected: str) ->
     assert change(monthly(2990), new, quantity_delta=-1) == expected
 
 
+def test_a_week_is_a_little_longer_than_seven_days() -> None:
+    assert change(Terms(700, Interval.DAY, 7), Terms(700, Interval.WEEK, 1)) is Direction.LONGER_INTERVAL
+
+
 def test_twelve_months_and_a_year_are_compared_by_price() -> None:
     assert change(monthly(30000, 12), Terms(29900, Interval.YEAR, 1)) is Direction.DOWNGRADE
     assert change(monthly(30000, 12), Terms(30000, Interval.YEAR, 1)) is Direction.UPGRADE
@@ -197,8 +255,9 @@ def test_a_change_of_units_alone_goes_by_units_and_with_another_price_by_price()
 
 
 def test_a_price_for_no_interval_is_refused() -> None:
-    with pytest.raises(Invalid):
+    with pytest.raises(Invalid, match="0 intervals") as refused:
         Terms(2990, Interval.MONTH, 0)
+    assert refused.value.where == "count"
 
 
 def test_each_direction_has_its_published_default() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from billing.domain.discounts import Discount, check_discount, discount_parts, discounts_of
 from billing.domain.errors import Invalid
+from billing.domain.money import AMOUNT_MAX
 
 TENTH = Discount(UUID(int=1), "Welcome", percent=1000, amount=None, cycles_left=None, article_number=None)
 FIVER = Discount(UUID(int=2), "Sorry", percent=None, amount=500, cycles_left=None, article_number=None)
@@ -53,23 +54,23 @@ def test_without_lines_or_discounts_nothing_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "where"),
+    ("change", "where", "why"),
     [
-        ({"name": " "}, "name"),
-        ({"name": "x" * 256}, "name"),
-        ({"percent": None}, "percent"),
-        ({"amount": 100}, "percent"),
-        ({"percent": 0}, "percent"),
-        ({"percent": 10_001}, "percent"),
-        ({"percent": None, "amount": 0}, "amount"),
-        ({"percent": None, "amount": 10**15}, "amount"),
-        ({"cycles_left": 0}, "cycles_left"),
+        ({"name": " "}, "name", "1 to 255 characters"),
+        ({"name": "x" * 256}, "name", "1 to 255 characters"),
+        ({"percent": None}, "percent", "either a percentage or an amount"),
+        ({"amount": 100}, "percent", "either a percentage or an amount"),
+        ({"percent": 0}, "percent", "0 basis points lie outside 1 to 10000"),
+        ({"percent": 10_001}, "percent", "10001 basis points lie outside"),
+        ({"percent": None, "amount": 0}, "amount", "0 minor units lie outside 1 to"),
+        ({"percent": None, "amount": 10**15}, "amount", "minor units lie outside"),
+        ({"cycles_left": 0}, "cycles_left", "0 cycles takes nothing"),
     ],
 )
 def test_a_discount_that_cannot_be_granted_is_refused_and_the_field_named(
-    change: dict[str, object], where: str
+    change: dict[str, object], where: str, why: str
 ) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid, match=why) as refused:
         check_discount(replace(TENTH, **change))  # type: ignore[arg-type]  # fields chosen by the table
     assert refused.value.where == where
 
@@ -77,6 +78,11 @@ def test_a_discount_that_cannot_be_granted_is_refused_and_the_field_named(
 def test_good_discounts_pass() -> None:
     check_discount(replace(TENTH, percent=10_000, cycles_left=1))
     check_discount(replace(FIVER, amount=1, article_number="BOX"))
+
+
+def test_the_smallest_and_the_largest_discount_are_granted() -> None:
+    check_discount(replace(TENTH, percent=1, name="x" * 255))
+    check_discount(replace(FIVER, amount=AMOUNT_MAX))
 
 
 articles = st.sampled_from(["A", "B", "C"])

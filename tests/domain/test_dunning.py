@@ -16,6 +16,7 @@ from billing.domain.dunning import (
     next_attempt_at,
     next_local_morning,
     reminders_at,
+    resumed_attempt_at,
     suspended_ask_at,
     terminal_at,
 )
@@ -90,6 +91,57 @@ def test_a_late_ladder_goes_on_after_the_last_attempt_and_not_in_the_past() -> N
     assert due == datetime(2027, 4, 10, 8, tzinfo=UTC) + jitter(KEY, 1800)
 
 
+def test_exactly_20_hours_after_the_last_attempt_is_late_enough() -> None:
+    due = datetime(2027, 4, 3, 8, tzinfo=UTC) + jitter(KEY, 1800)
+    assert next_attempt_at(Ladder(), 1, DECLINED_AT, due - timedelta(hours=20), STOCKHOLM, KEY) == due
+
+
+# by hand on Apr 20 at 09:00; the next morning is the terminal one, to the second for a customer without delay
+def test_an_attempt_at_the_very_instant_of_the_end_is_not_made() -> None:
+    on_the_hour = UUID(int=939)
+    assert jitter(on_the_hour, 1800) == timedelta(0)
+    by_hand_at = datetime(2027, 4, 20, 9, tzinfo=UTC)
+    assert next_attempt_at(Ladder(), 3, DECLINED_AT, by_hand_at, STOCKHOLM, on_the_hour) is None
+
+
+# declined Mar 31 06:30   Apr 3                  Apr 7
+#          |--------------|--- own day, step 1 --|--- own day, step 2
+MORNING = timedelta(hours=8) + jitter(KEY, 1800)
+
+
+def resumed(step: int, last: datetime | None, resumed_at: datetime, ladder: Ladder | None = None) -> datetime:
+    return resumed_attempt_at(ladder or Ladder(), step, DECLINED_AT, last, resumed_at, STOCKHOLM, KEY)
+
+
+def on(day: int) -> datetime:
+    return datetime(2027, 4, day, tzinfo=UTC)
+
+
+def test_after_a_pause_an_attempt_waits_for_its_own_day_of_the_ladder() -> None:
+    assert resumed(1, DECLINED_AT, on(1)) == on(3) + MORNING
+    assert resumed(2, None, on(1)) == on(7) + MORNING
+
+
+def test_an_attempt_whose_day_passed_in_the_pause_is_made_on_the_next_morning() -> None:
+    assert resumed(1, DECLINED_AT, on(9)) == on(9) + MORNING
+    assert resumed(0, None, on(3) + MORNING) == on(4) + MORNING
+
+
+def test_after_a_pause_too_an_attempt_is_20_hours_from_the_last_or_from_the_decline() -> None:
+    assert resumed(1, on(2) + timedelta(hours=20), on(3)) == on(4) + MORNING
+    late = datetime(2027, 3, 31, 20, tzinfo=UTC)
+    assert resumed_attempt_at(Ladder(), 0, late, None, late, STOCKHOLM, KEY) == on(2) + MORNING
+
+
+def test_an_own_morning_that_is_just_the_earliest_instant_moves_on_by_a_day() -> None:
+    assert resumed(1, None, on(3) + MORNING) == on(4) + MORNING
+
+
+def test_a_used_up_or_empty_ladder_tries_once_more_after_a_pause() -> None:
+    assert resumed(9, DECLINED_AT, on(2)) == on(14) + MORNING
+    assert resumed(0, None, on(9), Ladder((), 21)) == on(9) + MORNING
+
+
 def test_no_attempt_is_made_on_or_after_the_terminal_day() -> None:
     last_at = datetime(2027, 4, 20, 9, tzinfo=UTC)
     assert next_attempt_at(Ladder(), 3, DECLINED_AT, last_at, STOCKHOLM, KEY) is None
@@ -122,8 +174,10 @@ def test_a_ladder_without_steps_ends_without_an_attempt() -> None:
 
 @pytest.mark.parametrize(("days", "terminal"), [((0, 3), 7), ((3, 3), 7), ((5, 3), 7), ((1, 7), 7), ((), 0)])
 def test_a_ladder_that_does_not_rise_is_refused(days: tuple[int, ...], terminal: int) -> None:
-    with pytest.raises(Invalid, match="must rise"):
+    with pytest.raises(Invalid, match="must rise") as refused:
         Ladder(days, terminal)
+    assert refused.value.where == "ladder"
+    assert str(refused.value).endswith(f"unlike {(*days, terminal)}")
 
 
 def test_a_step_below_zero_is_refused() -> None:

@@ -37,3 +37,13 @@ def test_each_error_stands_under_exactly_one_branch() -> None:
 def test_every_error_is_drawn_in_the_tree() -> None:
     for error in ALL:
         assert f"{error.__name__}\n" in f"{errors.__doc__}".replace("  ", "\n")
+
+
+def test_refused_rows_are_kept_and_counted() -> None:
+    error = errors.BadRows([("rows[0].quantity", "0 is no quantity"), ("rows[3]", "stands twice")])
+    assert error.faults == (("rows[0].quantity", "0 is no quantity"), ("rows[3]", "stands twice"))
+    assert str(error) == "2 rows or fields cannot be right; nothing was written"
+
+
+def test_without_docstrings_an_error_has_an_empty_message() -> None:
+    assert type("Bare", (BillingError,), {})().message == ""

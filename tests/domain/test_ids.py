@@ -32,6 +32,7 @@ def test_a_shown_id_reads_back(prefix: Prefix, id_: UUID) -> None:
         f"inv_{HEX}0",
         f"inv_{HEX.upper()}",
         f"inv_{HEX[:-1]}g",
+        f"inv_{HEX[:-1]}X",
         f"inv_{HEX[:8]}-{HEX[9:]}",
         f"inv {HEX}",
         f" inv_{HEX}",
@@ -63,3 +64,14 @@ def test_a_derived_id_is_the_same_whenever_it_is_made_and_says_its_instant() -> 
     assert made == derived_id(at, b"subscription", b"2") != derived_id(at, b"subscription", b"3")
     assert (made.version, made.variant) == (7, RFC_4122)
     assert made.int >> 80 == int(at.timestamp() * 1000)
+
+
+def test_a_derived_id_stays_what_it_was_when_a_backup_was_made() -> None:
+    made = derived_id(datetime(2028, 2, 29, 5, 0, 0, 123000, tzinfo=UTC), b"subscription", b"2")
+    assert str(made) == "01ab5726-dcfb-7f58-aa5c-2365aa0462b6"
+
+
+@pytest.mark.parametrize("number", range(16))
+def test_every_derived_id_is_a_version_7_id(number: int) -> None:
+    made = derived_id(datetime(2028, 2, 29, tzinfo=UTC), b"period", str(number).encode())
+    assert (made.version, made.variant) == (7, RFC_4122)

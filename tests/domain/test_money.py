@@ -37,7 +37,7 @@ def test_an_amount_is_shown_with_the_digits_of_its_currency(amount: int, currenc
 
 @pytest.mark.parametrize("amount", [True, 29.9, "2990", Decimal(2990), None])
 def test_only_an_int_is_an_amount(amount: object) -> None:
-    with pytest.raises(Invalid, match="whole number of minor units"):
+    with pytest.raises(Invalid, match=f"whole number of minor units, not {type(amount).__name__}"):
         Money(amount, "EUR")  # type: ignore[arg-type]  # the point of the test
 
 
@@ -65,6 +65,11 @@ def test_amounts_of_one_currency_add_subtract_negate_and_compare() -> None:
     assert small <= large
     assert large > small
     assert large >= small
+
+
+def test_an_amount_is_neither_below_nor_above_its_equal() -> None:
+    one, same = Money(745, "SEK"), Money(745, "SEK")
+    assert (one < same, one <= same, one > same, one >= same) == (False, True, False, True)
 
 
 @pytest.mark.parametrize("operation", ["__add__", "__sub__", "__lt__", "__le__", "__gt__", "__ge__"])
@@ -102,6 +107,8 @@ def test_a_share_of_no_parts_is_refused(denominator: int) -> None:
         (10, [5, -5], [10, 0]),
         (-8, [100, -20], [-10, 2]),  # both signs: each by itself
         (8, [20, -100], [-2, 10]),
+        (-8000, [100, 0, -20], [-10_000, 0, 2000]),  # nothing for no weight, whichever the sign
+        (10, [3, -2], [30, -20]),
         (7, [-1, -2], [2, 5]),
         (0, [3, 4], [0, 0]),
     ],

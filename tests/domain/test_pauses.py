@@ -65,8 +65,9 @@ def test_a_freeze_on_the_first_day_keeps_all_and_on_the_end_date_nothing() -> No
 
 @pytest.mark.parametrize("on", [date(2027, 3, 30), date(2027, 5, 1)])
 def test_a_freeze_outside_the_period_is_refused(on: date) -> None:
-    with pytest.raises(Invalid, match="is not in the period from 2027-03-31 to 2027-04-30"):
+    with pytest.raises(Invalid, match="is not in the period from 2027-03-31 to 2027-04-30") as refused:
         freeze(STARTS_ON, ENDS_ON, on)
+    assert refused.value.where == "at"
 
 
 def test_a_period_with_more_days_left_than_it_has_is_refused() -> None:
@@ -103,14 +104,16 @@ def test_a_stub_is_a_part_of_the_skipped_period_only() -> None:
     june = nth_period(CYCLE, 2, STOCKHOLM)
     assert skip_stub(june, june.start_date) == Share(0, 30, 30)
     for outside in (june.start_date - timedelta(days=1), june.end_date):
-        with pytest.raises(Invalid, match="is not in the period"):
+        with pytest.raises(Invalid, match="is not in the period") as refused:
             skip_stub(june, outside)
+        assert refused.value.where == "at"
 
 
 def test_a_pause_in_the_past_is_refused() -> None:
     check_pause(NOW, NOW)
-    with pytest.raises(Invalid, match="past"):
+    with pytest.raises(Invalid, match="past") as refused:
         check_pause(NOW - timedelta(seconds=1), NOW)
+    assert refused.value.where == "at"
 
 
 def test_a_pause_at_the_end_of_the_subscription_is_refused() -> None:
@@ -131,8 +134,9 @@ def test_a_pause_inside_the_minimum_term_needs_the_plans_leave() -> None:
 def test_a_resume_in_the_past_or_from_the_end_on_is_refused() -> None:
     cancel_at = NOW + timedelta(days=5)
     check_resume(NOW, NOW, cancel_at)
-    with pytest.raises(Invalid, match="past"):
+    with pytest.raises(Invalid, match="past") as refused:
         check_resume(NOW - timedelta(seconds=1), NOW)
+    assert refused.value.where == "resume_at"
     for late in (cancel_at, cancel_at + timedelta(days=1)):
         with pytest.raises(TransitionNotAllowed, match="nothing to resume"):
             check_resume(late, NOW, cancel_at)
@@ -153,8 +157,9 @@ def test_a_pause_that_is_too_long_or_backwards_is_refused() -> None:
     with pytest.raises(Invalid, match="at most 30 days") as refused:
         resume_due_at(NOW, datetime(2027, 6, 20, tzinfo=UTC), 30, STOCKHOLM)
     assert refused.value.where == "resume_at"
-    with pytest.raises(Invalid, match="after it begins"):
+    with pytest.raises(Invalid, match="after it begins") as backwards:
         resume_due_at(NOW, NOW, None, STOCKHOLM)
+    assert backwards.value.where == "resume_at"
 
 
 # ... period 0 ---| Apr 30: pause or cancel, then no period 1

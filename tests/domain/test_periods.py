@@ -278,6 +278,11 @@ def test_a_period_is_collected_between_6_and_7_local_not_at_its_boundary(day: da
     assert collected_at == collect_at(day, STOCKHOLM, SUBSCRIPTION)
 
 
+def test_the_delay_of_a_collection_is_less_than_an_hour_for_every_subscription() -> None:
+    # Modulo 3601 this id's hash would be 3600 seconds.
+    assert collect_at(date(2027, 3, 31), STOCKHOLM, UUID(int=2578)) < datetime(2027, 3, 31, 5, tzinfo=UTC)
+
+
 def test_the_jitter_of_a_key_never_changes_and_spreads_over_the_hour() -> None:
     assert jitter(UUID(int=0), 3600) == timedelta(seconds=1131)  # sha256 of 16 zero bytes, modulo 3600
     minutes = {jitter(UUID(int=i), 3600) // timedelta(minutes=1) for i in range(1000)}
@@ -307,9 +312,17 @@ def test_names_of_the_zone_database_pass(zone: str) -> None:
     check_zone(zone)
 
 
-@pytest.mark.parametrize(("count", "day", "where"), [(0, 1, "count"), (-1, 1, "count"), (1, 0, "anchor_day")])
-def test_a_cycle_that_cannot_move_or_match_is_refused(count: int, day: int, where: str) -> None:
-    with pytest.raises(Invalid) as refused:
+@pytest.mark.parametrize(
+    ("count", "day", "where", "why"),
+    [
+        (0, 1, "count", "a cycle of 0 intervals does not move"),
+        (-1, 1, "count", "a cycle of -1 intervals does not move"),
+        (1, 0, "anchor_day", "0 is not a day of any month"),
+        (1, 32, "anchor_day", "32 is not a day of any month"),
+    ],
+)
+def test_a_cycle_that_cannot_move_or_match_is_refused(count: int, day: int, where: str, why: str) -> None:
+    with pytest.raises(Invalid, match=why) as refused:
         BillingCycle(Interval.MONTH, count, date(2027, 1, 31), day)
     assert refused.value.where == where
 

@@ -136,8 +136,15 @@ def test_the_rate_is_the_one_in_force_on_the_date_of_supply(on: date, rate: int)
     [("SE", "standard", date(2027, 1, 1)), ("DE", "zero", date(2027, 1, 1)), ("DE", "standard", date(2019, 12, 31))],
 )
 def test_a_rate_that_is_not_in_the_table_is_refused_by_country_code_and_date(country: str, code: str, on: date) -> None:
-    with pytest.raises(Invalid, match=f"no tax rate '{code}' for {country} on {on}"):
+    with pytest.raises(Invalid, match=f"no tax rate '{code}' for {country} on {on}") as refused:
         GERMANY.rate(country, code, on)
+    assert refused.value.where == "tax_code"
+
+
+def test_a_table_keeps_the_codes_of_each_country_apart() -> None:
+    rows = (("DE", "reduced", 700), ("DE", "standard", 1900), ("SE", "standard", 2500))
+    table = TaxTable(tuple(TaxRow(country, code, rate, date(2020, 1, 1), None) for country, code, rate in rows))
+    assert [table.rate(country, code, date(2027, 3, 31)) for country, code, _ in rows] == [700, 1900, 2500]
 
 
 def test_a_table_whose_rows_overlap_is_refused() -> None:
@@ -149,8 +156,9 @@ def test_a_table_whose_rows_overlap_is_refused() -> None:
 def test_a_row_that_ends_before_it_starts_or_has_no_possible_rate_is_refused() -> None:
     with pytest.raises(Invalid, match="ends before it starts"):
         TaxTable((TaxRow("DE", "standard", 1900, date(2020, 1, 1), date(2020, 1, 1)),))
-    with pytest.raises(Invalid, match="outside 0 to 10000"):
+    with pytest.raises(Invalid, match="outside 0 to 10000") as refused:
         TaxTable((TaxRow("DE", "standard", 10_001, date(2020, 1, 1), None),))
+    assert refused.value.where == "DE standard"
 
 
 def test_an_item_with_a_code_takes_the_tables_rate_and_one_without_its_own() -> None:

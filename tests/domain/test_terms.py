@@ -76,7 +76,7 @@ def test_no_earlier_boundary_would_have_been_allowed(minimum: int, notice: int, 
 def test_a_refused_end_says_the_earliest_possible_date() -> None:
     with pytest.raises(TransitionNotAllowed, match="no end before 2027-04-30") as refused:
         check_end(CYCLE, 0, 3, 0, IN_MARCH, STOCKHOLM, 1, midnight("2027-03-31"))
-    assert refused.value.facts == {"earliest": "2027-04-30"}
+    assert (refused.value.where, refused.value.facts) == ("at", {"earliest": "2027-04-30"})
     check_end(CYCLE, 0, 3, 0, IN_MARCH, STOCKHOLM, 1, midnight("2027-04-30"))
 
 
@@ -89,8 +89,16 @@ def test_a_cancel_at_once_needs_no_boundary_but_respects_term_and_notice() -> No
 
 
 def test_an_end_in_the_past_is_refused() -> None:
-    with pytest.raises(Invalid, match="past"):
+    with pytest.raises(Invalid, match="past") as refused:
         check_end(CYCLE, 0, 0, 0, IN_MARCH, STOCKHOLM, 1, IN_MARCH - timedelta(seconds=1))
+    assert refused.value.where == "at"
+
+
+# minimum over Feb 1     Feb 28 (open)      Mar 31, noon: period 2 is late by twelve hours
+#                          |---- 1 ----------|--^-- 2 --
+def test_a_late_period_and_a_minimum_long_over_allow_no_end_in_the_past() -> None:
+    now = midnight("2027-03-31") + timedelta(hours=12)
+    assert earliest_end(CYCLE, 0, 0, 0, now, STOCKHOLM, 1, midnight("2027-02-01")).on == date(2027, 4, 30)
 
 
 def test_a_term_of_three_cycles_has_exactly_three() -> None:

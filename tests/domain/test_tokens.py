@@ -37,6 +37,10 @@ def test_a_token_prints_as_hidden(print_it: Callable[[Token], str]) -> None:
     assert "Token(hidden)" in print_it(TOKEN)
 
 
+def test_a_hidden_token_shows_nothing_but_that_it_is_one() -> None:
+    assert (repr(TOKEN), str(TOKEN), f"{TOKEN:>40}") == ("Token(hidden)",) * 3
+
+
 def test_a_token_does_not_reach_a_log(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("sample").warning("charging %s", TOKEN, extra={"token": TOKEN})
     assert TEXT not in caplog.text + repr(vars(caplog.records[0]))
@@ -87,3 +91,21 @@ def test_tokens_are_equal_by_their_text_and_to_nothing_else() -> None:
     assert Token(TEXT) != Token(TEXT[:-1] + "1")
     assert TOKEN != TEXT
     assert TEXT != TOKEN
+
+
+@pytest.mark.parametrize(
+    ("take_along", "why"),
+    [
+        (hash, "a token is not a key"),
+        (copy.copy, "a token is not copied or pickled"),
+        (lambda token: token.__getstate__(), "a token has no state to give out"),
+    ],
+)
+def test_a_refusal_says_what_a_token_does_not_do(take_along: Callable[[Token], object], why: str) -> None:
+    with pytest.raises(TypeError, match=f"^{why}$"):
+        take_along(TOKEN)
+
+
+def test_text_that_is_no_unicode_is_compared_without_an_error() -> None:
+    assert Token("\ud800") == Token("\ud800")
+    assert Token("\ud800") != Token("\ud801")

@@ -90,7 +90,7 @@ def every_open_invoice_is_followed(session: Session) -> None:
           AND NOT EXISTS (
             SELECT 1 FROM operations o WHERE o.invoice_id = i.id AND o.kind IN ('purchase', 'capture', 'void', 'release')
               AND (o.status IN ('sending', 'unknown', 'needs_operator')
-                OR (o.status = 'planned' AND (o.due_at IS NOT NULL OR c.dunning_paused_at IS NOT NULL))
+                OR (o.status = 'planned' AND (o.due_at IS NOT NULL OR s.status = 'paused' OR c.dunning_paused_at IS NOT NULL))
                 OR (o.status = 'planned' AND o.kind = 'purchase' AND EXISTS (
                   SELECT 1 FROM invoices older WHERE older.subscription_id = i.subscription_id
                     AND older.status = 'open' AND older.id <> i.id AND older.opened_at <= i.opened_at

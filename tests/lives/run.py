@@ -15,7 +15,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
-from lives.acts import Acts
+from lives.turns import Turns
 from lives.databases import fresh_sqlite, migrate_file
 
 from billing.store.engine import Database
@@ -56,7 +56,7 @@ def main(examples: int, steps: int, start: int | None, shrink: bool) -> None:
     click.echo(f"{examples} lives of up to {steps} steps: every invariant holds")
 
 
-def _machine(template: Path, lived: object) -> type[Acts]:
+def _machine(template: Path, lived: object) -> type[Turns]:
     numbers = count(1)
 
     @contextmanager
@@ -65,7 +65,7 @@ def _machine(template: Path, lived: object) -> type[Acts]:
             yield database
         lived()
 
-    return type("LivesOfCustomers", (Acts,), {"new_database": staticmethod(new_database)})
+    return type("LivesOfCustomers", (Turns,), {"new_database": staticmethod(new_database)})
 
 
 if __name__ == "__main__":

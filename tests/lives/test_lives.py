@@ -6,7 +6,7 @@ The examples are always the same ones, so that a red run can be run again; `test
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from lives.acts import Acts
+from lives.turns import Turns
 
 EXAMPLES = {"sqlite": 60, "postgresql": 8}
 STEPS = 30
@@ -28,6 +28,6 @@ def test_every_invariant_holds_after_every_step_of_any_life(new_database, reques
     )
 
 
-def machine_on(new_database) -> type[Acts]:
+def machine_on(new_database) -> type[Turns]:
     """The machine whose every example lives on a database of its own."""
-    return type("LivesOfCustomers", (Acts,), {"new_database": staticmethod(new_database)})
+    return type("LivesOfCustomers", (Turns,), {"new_database": staticmethod(new_database)})
