@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-$(shell cat requirements.lock pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help setup demo test check fix migrate serve lock
+.PHONY: help setup demo test check fix migrate serve lock mutants soak-periods
 
 help: ## list what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP) ## make .venv from the hashed lock
 
@@ -43,3 +43,9 @@ serve: setup ## API, clock and loops
 
 lock: setup ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 -o requirements.lock
+
+mutants: setup ## change the domain a little at a time: do its tests notice? half an hour
+	$(BIN)/python tests/mutants/report.py
+
+soak-periods: setup ## periods tile in every zone of the world, from 1990 to 2040; minutes
+	$(BIN)/python tests/soak/periods.py

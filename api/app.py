@@ -75,7 +75,19 @@ _MERCHANT = [
     Pauses,
     Calendars,
 ]
-_ADMIN = [Accounts, Reviews, Dunning, Payouts, Refunds, Reports, BalanceChanges, CreditNotes, Disputes, InvoiceStates, Payments]
+_ADMIN = [
+    Accounts,
+    Reviews,
+    Dunning,
+    Payouts,
+    Refunds,
+    Reports,
+    BalanceChanges,
+    CreditNotes,
+    Disputes,
+    InvoiceStates,
+    Payments,
+]
 
 # Handlers share these threads; it must be said before any event loop runs.
 set_asyncio_executor(ThreadPoolExecutor(THREADS, "web"))

@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 from pydantic import AfterValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
-from api.answers import MoneyOut, Out, shown_or_none
+from api.answers import MoneyOut, Out
 from api.bodies import SAID, In, Instant, Note, Text, Whole, described, in_path
 from api.errors import Refused, problems
 from api.idempotency import Write
@@ -111,8 +111,6 @@ class CreditOut(Out):
 
     invoice_id: str
     effect: CreditEffectOut
-    credit_note_id: str | None
-    operation_ids: list[str]
     total: MoneyOut
     tax: MoneyOut
     lines: list[CreditLineOut]
@@ -132,6 +130,8 @@ class CancellationOut(Out):
     voided_invoice_ids: list[str]
     credit_note_id: str | None
     operation_id: str | None
+    credit_note_ids: list[str]
+    operation_ids: list[str]
     quote_id: str | None
     expires_at: datetime | None
 
@@ -155,7 +155,9 @@ def credit_lines_out(lines: Sequence[CreditLine], currency: str) -> list[CreditL
 
 def cancellation_out(done: Cancellation) -> CancellationOut:
     credits_ = [_credit_out(credit) for credit in done.credits]
-    first = credits_[0] if credits_ else None
+    granted = [credit.credit_note_id for credit in done.credits if credit.credit_note_id is not None]
+    notes = [shown(Prefix.CREDIT_NOTE, id_) for id_ in granted]
+    operations = [shown(Prefix.OPERATION, id_) for credit in done.credits for id_ in credit.operation_ids]
     return CancellationOut(
         subscription_id=shown(Prefix.SUBSCRIPTION, done.subscription_id),
         at=done.at,
@@ -163,11 +165,13 @@ def cancellation_out(done: Cancellation) -> CancellationOut:
         policy=done.policy,
         used_days=done.used_days,
         of_days=done.of_days,
-        credit=first,
+        credit=credits_[0] if credits_ else None,
         credits=credits_,
         voided_invoice_ids=[shown(Prefix.INVOICE, id_) for id_ in done.voided_invoice_ids],
-        credit_note_id=first.credit_note_id if first is not None else None,
-        operation_id=next(iter(first.operation_ids), None) if first is not None else None,
+        credit_note_id=next(iter(notes), None),
+        operation_id=next(iter(operations), None),
+        credit_note_ids=notes,
+        operation_ids=operations,
         quote_id=done.quote.quote_id if done.quote is not None else None,
         expires_at=done.quote.expires_at if done.quote is not None else None,
     )
@@ -182,8 +186,6 @@ def _credit_out(credit: InvoiceCredit) -> CreditOut:
             balance=MoneyOut(amount=effect.balance, currency=currency),
             refund=MoneyOut(amount=effect.refund, currency=currency),
         ),
-        credit_note_id=shown_or_none(Prefix.CREDIT_NOTE, credit.credit_note_id),
-        operation_ids=[shown(Prefix.OPERATION, id_) for id_ in credit.operation_ids],
         total=MoneyOut(amount=credit.draft.total, currency=currency),
         tax=MoneyOut(amount=credit.draft.tax_total, currency=currency),
         lines=credit_lines_out(credit.draft.lines, currency),

@@ -11,7 +11,6 @@ from api.idempotency import Write
 from api.subscriptions import SubscriptionIn
 from billing.store.periods import PeriodKind
 from billing.use_cases.preview_subscription import FirstCharge, FirstLine, preview_subscription
-from billing.use_cases.subscribe import NewSubscription
 
 
 class FirstPeriodOut(Out):
@@ -88,9 +87,10 @@ class SubscriptionPreviews(Controller):
     def preview_subscription(self, data: JSONBody[SubscriptionIn], write: Write) -> Response[SubscriptionPreviewOut]:
         """Show what a new subscription would be billed first, and when; nothing is made."""
         wiring = write.wiring
-        new = NewSubscription(data.customer_id, data.price_id, data.token_id, data.start_at)
         return write.answer(
             200,
-            lambda _: preview_subscription(wiring.database, wiring.ids, wiring.seller, wiring.sign, write.now, new),
+            lambda _: preview_subscription(
+                wiring.database, wiring.ids, wiring.seller, wiring.sign, write.now, data.new()
+            ),
             lambda _, found: preview_out(found),
         )

@@ -145,6 +145,9 @@ def _terms(settings: ProviderAccountSettings) -> AccountTerms:
         tuple(settings.currencies),
         settings.minimum_amount,
         settings.token_covers_any_interval,
+        tuple(settings.countries),
+        settings.rate_per_second,
+        settings.burst,
     )
 
 

@@ -164,9 +164,13 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Our request is wrong; a person must look (`needs_operator`)."""
+    """Our request is wrong; a person must look (`needs_operator`).
+
+    `is_already_so` says that the provider has nothing left to do of what was asked: the answer to a call sent twice.
+    """
 
     answer: Answer
+    is_already_so: bool = False
 
 
 @dataclass(frozen=True, slots=True)

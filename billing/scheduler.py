@@ -5,12 +5,13 @@ double or lost changes nothing.
 import logging
 import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from billing.bootstrap import Wiring
+from billing.store.paces import paced_until
 from billing.store.runs import Due, due_from
 from billing.use_cases.check_tokens import check_tokens
 from billing.use_cases.exhaust import exhaust
@@ -44,6 +45,7 @@ class Loops:
         self._sending = wiring.sending()
         self._stopping = threading.Event()
         self._scheduler: BackgroundScheduler | None = None
+        self._tick = timedelta()
 
     def renew(self) -> int:
         """Open what opens now and close what has run out; returns how much was found."""
@@ -67,7 +69,18 @@ class Loops:
             claimed += found
         while not self._stopping.is_set() and (read := check_tokens(self._sending)):
             claimed += read
+        self._come_back()
         return claimed
+
+    def _come_back(self) -> None:
+        """An account that ran out of permits has some again sooner than the next tick, perhaps."""
+        if self._scheduler is None or self._stopping.is_set():
+            return
+        now = self._wiring.clock.now()
+        with self._wiring.database.tx() as session:
+            again = paced_until(session, now)
+        if again is not None:
+            self._scheduler.modify_job(OPERATE, next_run_time=datetime.now(UTC) + min(again - now, self._tick))
 
     def seal(self) -> int:
         """Seal what the ledger has gathered; returns how many transactions."""
@@ -110,6 +123,7 @@ class Loops:
 
     def start(self, seconds: float) -> None:
         """Poke the loops every `seconds`, the first time at once."""
+        self._tick = timedelta(seconds=seconds)
         # A tick that finds the last one still running is left out; that is meant, and no news.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(

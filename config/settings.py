@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -57,15 +57,26 @@ class _AccountSettings(_Section):
     """One account at a provider. The password comes from `password_env` or, first, from `password_file`.
 
     `deadline_seconds` is the whole life of one call; `window` how many may be in flight at once. `currencies` are those
-    it takes (none named: all); what is owed below `minimum_amount` (minor units) is carried to the next invoice.
+    it takes (none named: all), `countries` those of the customers whose tokens it takes; what is owed below
+    `minimum_amount` (minor units) is carried to the next invoice. All workers together send at most `rate_per_second`
+    requests in the long run (0: no limit) and save up `burst` of them (0: one second's worth).
     """
 
     name: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
     password_env: str | None = None
     password_file: Path | None = None
     currencies: list[str] = Field(default_factory=list)
+    countries: list[Annotated[str, Field(pattern=r"^[A-Z]{2}$")]] = Field(default_factory=list)
+    rate_per_second: int = Field(default=0, ge=0, le=10_000)
+    burst: int = Field(default=0, ge=0, le=100_000)
     minimum_amount: int = Field(default=0, ge=0)
     token_covers_any_interval: bool = False
+
+    @model_validator(mode="after")
+    def _burst_has_a_rate(self) -> Self:
+        if self.burst and not self.rate_per_second:
+            raise ValueError("a burst needs a rate_per_second")
+        return self
 
 
 class RestAccountSettings(_AccountSettings):

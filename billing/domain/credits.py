@@ -44,7 +44,7 @@ class Settled:
     @property
     def possible(self) -> int:
         """The most that a credit may give: what is open and what was paid, less what went back or was lost."""
-        return self.due + self.captured + self.paid_otherwise - self.given_back - self.lost
+        return max(0, self.due + self.captured + self.paid_otherwise - self.given_back - self.lost)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def derived_id(at: datetime, *parts: bytes) -> UUID:
     """
     digest = hashlib.sha256(b"|".join(parts)).digest()
     milliseconds = (at - _EPOCH) // timedelta(milliseconds=1)
-    bits = (milliseconds << 80) | (int.from_bytes(digest[:10], "big") & ((1 << 80) - 1))
+    bits = (milliseconds << 80) | int.from_bytes(digest[:10], "big")
     bits = (bits & ~(0xF << 76)) | (0x7 << 76)
     return UUID(int=(bits & ~(0x3 << 62)) | (0x2 << 62))
 

@@ -44,8 +44,8 @@ class Bucket:
         return granted, replace(full, level=full.level - granted * PARTS)
 
     def ready_at(self, wanted: int) -> datetime:
-        """When `wanted` permits, or all that fit in, will be there; `at` where they are, or nothing limits."""
-        missing = min(wanted, self.burst) * PARTS - self.level
+        """When `wanted` permits will be there, or all that fit in or come in a second; `at` where none is missing."""
+        missing = min(wanted, self.burst, self.rate) * PARTS - self.level
         return self.at if not self.rate or missing <= 0 else self.at + -(-missing // self.rate) * MICROSECOND
 
     def emptied(self, until: datetime) -> "Bucket":

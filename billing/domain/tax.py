@@ -148,7 +148,7 @@ def check_rate(rate: int, where: str | None = None) -> None:
 def shown_rate(rate: int) -> str:
     """The rate as people read it: `25 %`, `5.5 %`, `0 %`."""
     whole, hundredths = divmod(rate, 100)
-    return f"{whole}.{hundredths:02}".rstrip("0").rstrip(".") + " %" if hundredths else f"{whole} %"
+    return f"{whole}.{hundredths:02}".rstrip("0").rstrip(".") + " %"
 
 
 def _check_row(row: TaxRow, before: TaxRow | None) -> None:

@@ -5,8 +5,11 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, Session, SQLModel, col, select
 
+from billing.store.bulk import table_of
 from billing.store.engine import UtcInstant
 
 _WAITING = "invoice_id IS NULL"
@@ -109,11 +112,13 @@ def locked_balance(session: Session, customer_id: UUID, currency: str) -> Custom
         CustomerBalance.customer_id == customer_id, CustomerBalance.currency == currency
     )
     row = session.exec(query.with_for_update(), execution_options={"populate_existing": True}).first()
-    if row is None:
-        row = CustomerBalance(customer_id=customer_id, currency=currency, amount=0)
-        session.add(row)
-        session.flush()
-    return row
+    if row is not None:
+        return row
+    # Whoever else makes it at the same moment wins, or waits for us: one row, and no error.
+    make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    first = {"customer_id": customer_id, "currency": currency, "amount": 0}
+    session.execute(make(table_of(CustomerBalance)).values(first).on_conflict_do_nothing())
+    return session.exec(query.with_for_update(), execution_options={"populate_existing": True}).one()
 
 
 def move_balance(
@@ -163,6 +168,11 @@ def waiting_lines(session: Session, subscription_ids: Sequence[UUID]) -> dict[UU
     for row in session.exec(query):
         found.setdefault(row.subscription_id, []).append(row)
     return found
+
+
+def taken_up_by(session: Session, invoice_id: UUID) -> Sequence[PendingLine]:
+    """The lines that waited for this invoice."""
+    return session.exec(select(PendingLine).where(PendingLine.invoice_id == invoice_id)).all()
 
 
 def discounts_of(session: Session, subscription_ids: Sequence[UUID]) -> dict[UUID, list[Discount]]:

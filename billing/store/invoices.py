@@ -283,6 +283,13 @@ def lines_of(session: Session, invoice_ids: Sequence[UUID]) -> dict[UUID, list[I
     return found
 
 
+def adjusted_by(session: Session, invoice_ids: Sequence[UUID]) -> Sequence[UUID]:
+    """The earlier invoices of whose lines these take something back: whoever undoes that locks them too."""
+    lines, earlier = table_of(InvoiceLine), table_of(InvoiceLine).alias()
+    query = select(earlier.c.invoice_id).join(lines, lines.c.adjusts_line_id == earlier.c.id)
+    return session.exec(query.where(lines.c.invoice_id.in_(invoice_ids)).distinct()).all()
+
+
 def credit_note_lines(session: Session, credit_note_ids: Sequence[UUID]) -> dict[UUID, list[CreditNoteLine]]:
     query = (
         select(CreditNoteLine)

@@ -307,9 +307,7 @@ def under_way_with(session: Session, token_id: UUID, subscription_ids: Sequence[
 
 def revocations_of(session: Session, token_ids: Sequence[UUID]) -> Sequence[Operation]:
     """Every revocation of these tokens, oldest first; nothing is locked."""
-    query = select(Operation).where(
-        Operation.kind == OperationKind.REVOKE.value, col(Operation.subject).in_(token_ids)
-    )
+    query = select(Operation).where(Operation.kind == OperationKind.REVOKE.value, col(Operation.subject).in_(token_ids))
     return session.exec(query.order_by(col(Operation.id)), execution_options=_FRESH).all()
 
 

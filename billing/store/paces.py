@@ -92,9 +92,36 @@ def is_paced(pace: AccountPace | None, now: datetime) -> bool:
     return pace is not None and pace.paced_until is not None and pace.paced_until > now
 
 
-def paced_until(session: Session) -> datetime | None:
-    """The earliest instant at which an account that was out of permits may go on."""
-    query = select(AccountPace.paced_until).where(col(AccountPace.paced_until).is_not(None))
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """A provider account and how it is being spoken to."""
+
+    account: ProviderAccount
+    pace: AccountPace
+
+
+_STATES = (
+    select(ProviderAccount, AccountPace)
+    .join(AccountPace, col(AccountPace.name) == col(ProviderAccount.name))
+    .order_by(col(ProviderAccount.name))
+)
+
+
+def account_states(session: Session) -> Sequence[AccountState]:
+    """Every provider account, by name."""
+    return [AccountState(*found) for found in session.exec(_STATES)]
+
+
+def locked_state(session: Session, name: str) -> AccountState | None:
+    """One provider account, held against everybody who would stop or open it, and every worker."""
+    query = _STATES.where(col(ProviderAccount.name) == name).with_for_update()
+    found = session.exec(query, execution_options=_FRESH).first()
+    return AccountState(*found) if found is not None else None
+
+
+def paced_until(session: Session, now: datetime) -> datetime | None:
+    """The earliest instant after `now` at which an account that is out of permits may go on."""
+    query = select(AccountPace.paced_until).where(col(AccountPace.paced_until) > now)
     return session.exec(query.order_by(col(AccountPace.paced_until)).limit(1)).first()
 
 

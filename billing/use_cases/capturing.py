@@ -87,10 +87,10 @@ def plan_part(  # one planner for units of lines, whoever asked for them
     reserved = (purchase.remaining or 0) - sum(op.amount for op in planned)
     wanted = sum(part["amount"] for part in parts)
     invoice = scene.invoice
-    paid_otherwise = invoice.balance_used + invoice.paid_outside + invoice.carried
-    if wanted - paid_otherwise > reserved or reserved <= 0 or wanted <= 0:
+    not_reserved = invoice.balance_used + invoice.paid_outside + invoice.carried + invoice.credited_open
+    if wanted - not_reserved > reserved or reserved <= 0 or wanted <= 0:
         raise Conflict(f"{wanted} minor units are to be captured; reserved are {reserved}")
-    # What was paid in another way was not authorized: the last capture is smaller by it.
+    # What was paid in another way, or credited, is not authorized: the last capture is smaller by it.
     amount = min(wanted, reserved)
     due_at = planned_capture_at(scene.now, purchase.settled_at or scene.now)
     operation_id = scene.batch.plan(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlmodel import Session
+
 from billing.domain.errors import VaultError
 from billing.domain.periods import jitter
 from billing.domain.subscriptions import SubscriptionStatus
@@ -19,7 +21,9 @@ from billing.store.audit import Reveal
 from billing.store.batch import Batch
 from billing.store.customers import StoredToken, TokenStatus, lock_tokens, set_token_status, tokens_by_id
 from billing.store.engine import Database
+from billing.store.paces import open_accounts
 from billing.store.subscriptions import Subscription, claim_token_checks, locked
+from billing.use_cases.pacing import take
 from billing.use_cases.sending import Sending, token_context
 
 TRIAL_CHECK_BEFORE = timedelta(hours=1)
@@ -63,7 +67,8 @@ def _claim(sending: Sending, now: datetime) -> tuple[int, list[_Check]]:
     """Move each check on before it is made, so that nobody else makes it, and write the audit rows."""
     checks = []
     with sending.database.tx() as session:
-        due = claim_token_checks(session, now, list(sending.accounts), sending.database.batch_size)
+        accounts = open_accounts(session, now, list(sending.accounts))
+        due = claim_token_checks(session, now, accounts.anything, sending.database.batch_size)
         tokens = tokens_by_id(session, [row.token_id for row in due if row.token_id is not None])
         batch = Batch(sending.ids, now)
         for subscription in due:
@@ -71,11 +76,24 @@ def _claim(sending: Sending, now: datetime) -> tuple[int, list[_Check]]:
             if token is None or token.status not in _READABLE:
                 subscription.token_check_at = next_check_at(subscription, now)
                 continue
-            subscription.token_check_at = now + LOOK_AGAIN
             checks.append(_Check(subscription.id, subscription.provider_account, token))
-            _audit(batch, sending.worker, token)
+        checks = _permitted(session, checks, accounts.counted, now)
+        asked = {check.subscription_id for check in checks}
+        for subscription in (row for row in due if row.id in asked):
+            subscription.token_check_at = now + LOOK_AGAIN
+        for check in checks:
+            _audit(batch, sending.worker, check.token)
         batch.write(session)
     return len(due), checks
+
+
+def _permitted(session: Session, checks: list[_Check], counted: frozenset[str], now: datetime) -> list[_Check]:
+    """As many as permits are there for; the rest stays due, and is claimed once there are some again."""
+    chosen = [check for check in checks if check.account not in counted]
+    for name in sorted(counted):
+        mine = [check for check in checks if check.account == name]
+        chosen += mine[: take(session, name, now, len(mine))] if mine else []
+    return chosen
 
 
 def _audit(batch: Batch, worker: str, token: StoredToken) -> None:

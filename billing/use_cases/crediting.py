@@ -26,7 +26,7 @@ from billing.store.periods import PeriodRow
 from billing.store.releases import seller_zone
 from billing.use_cases.invoice_scene import left_of_captures, settled_so_far
 from billing.use_cases.lowering import check_may_lower, follow_the_claim
-from billing.use_cases.release_revenue import release_up_to, take_back
+from billing.use_cases.release_revenue import give_back, release_up_to, take_back
 from billing.use_cases.settle_scene import Scene
 
 _CREDITABLE = (InvoiceStatus.OPEN, InvoiceStatus.PAID, InvoiceStatus.UNCOLLECTIBLE)
@@ -229,6 +229,8 @@ def _book(scene: Scene, note: CreditNote, draft: CreditDraft, effect: CreditEffe
         row.credited_tax += line.tax_amount
         row.credited_quantity += line.quantity
         _write_line(scene.batch, note, position, line)
+    taken_back = [(rows[line.line_id].adjusts_line_id, -line.amount, -line.tax_amount) for line in draft.lines]
+    give_back(scene.session, scene.batch, [(id_, gross, tax) for id_, gross, tax in taken_back if id_ is not None])
     if effect.receivable and scene.invoice.status == InvoiceStatus.UNCOLLECTIBLE:
         scene.batch.post("recovery", scene.invoice, postings_for_recovery(effect.receivable))
     postings = postings_for_credit(draft.lines, scene.invoice.country, effect=effect, earned=earned)

@@ -13,6 +13,7 @@ from sqlmodel import Session
 
 from billing.domain.dispatches import SentArticle
 from billing.domain.errors import BadRows, BillingError, Conflict, Invalid
+from billing.domain.invoicing import InvoiceStatus
 from billing.domain.operations import MAY_BE_HAPPENING, OperationKind, OperationStatus, Trigger
 from billing.domain.pricing import Recognize
 from billing.ports import Ids, Shipment
@@ -137,7 +138,9 @@ def _carry_out(
     scene: Scene, lines: Sequence[InvoiceLine], units: dict[UUID, int], details: dict[str, object]
 ) -> Dispatched:
     taken = {line.id: line.captured_quantity for line in lines}
-    if any(line.quantity - taken[line.id] and units.get(line.id) for line in lines):
+    # What was credited or paid otherwise makes the last capture smaller, so that units may be left when all is paid.
+    is_paid = scene.invoice.status == InvoiceStatus.PAID
+    if not is_paid and any(line.quantity - taken[line.id] and units.get(line.id) for line in lines):
         return _capture(scene, lines, units, details)
     capture = last_capture(scene)
     if capture is not None and details["shipments"]:

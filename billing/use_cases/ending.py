@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
-from billing.domain.credits import CreditDraft, GiveAs, credit_from, credit_whole
+from billing.domain.credits import BilledLine, CreditDraft, GiveAs, credit_from, credit_whole
 from billing.domain.errors import Conflict, Invalid, OutcomeUnknown
 from billing.domain.invoicing import InvoiceStatus
 from billing.domain.ledger import CreditEffect
@@ -124,7 +124,7 @@ def read_end(session: Session, subscription: Subscription, *, every_invoice: boo
     else:
         billed = invoice_store.of_periods(session, [row.id for row in paid_by])
     wanted = list({invoice.id for invoice in (*unpaid, *billed)})
-    invoice_store.locked(session, wanted)
+    invoice_store.locked(session, [*wanted, *invoice_store.adjusted_by(session, wanted)])
     operations = operation_store.of_invoices(session, wanted, lock=True) if wanted else ()
     return EndCase(session, subscription, plan, period, paid_by, unpaid, billed, operations)
 
@@ -170,7 +170,7 @@ def carry_out_end(batch: Batch, case: EndCase, terms: EndTerms, ending: Ending, 
 
 
 def _credit(batch: Batch, case: EndCase, invoice: Invoice, terms: EndTerms, at: datetime) -> InvoiceCredit | None:
-    lines = billed_lines(case.session, invoice)
+    lines = [_after_voids(case, line) for line in billed_lines(case.session, invoice)]
     if terms.is_withdrawal:
         draft = credit_whole(lines)
     else:
@@ -180,6 +180,15 @@ def _credit(batch: Batch, case: EndCase, invoice: Invoice, terms: EndTerms, at: 
         return None
     effect = planned_effect(case.scene(batch, invoice), draft, _GIVES[terms.credit])
     return InvoiceCredit(invoice.id, invoice.currency, draft, effect)
+
+
+def _after_voids(case: EndCase, line: BilledLine) -> BilledLine:
+    """What an unpaid invoice took back of the line is its own again, since that invoice becomes void."""
+    billed = invoice_store.lines_of(case.session, [invoice.id for invoice in case.unpaid]).values()
+    back = [row for rows in billed for row in rows if row.adjusts_line_id == line.line_id]
+    amount = sum(row.amount - row.credited_amount for row in back)
+    tax_amount = sum(row.tax_amount - row.credited_tax for row in back)
+    return replace(line, adjusted_amount=line.adjusted_amount + amount, adjusted_tax=line.adjusted_tax + tax_amount)
 
 
 def _granted(batch: Batch, case: EndCase, terms: EndTerms, credit: InvoiceCredit) -> InvoiceCredit:

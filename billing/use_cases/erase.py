@@ -71,6 +71,8 @@ def _erase(session: Session, batch: Batch, customer: Customer) -> Erasure:
         operation_id for token in tokens if (operation_id := _erase_token(session, batch, token)) is not None
     ]
     customer.name, customer.email, customer.erased_at = ERASED, None, batch.now
+    # Nobody is left to wait for: what is still unpaid runs out.
+    customer.dunning_paused_at = customer.dunning_paused_because = None
     session.add(customer)
     return Erasure(customer.id, batch.now, operation_ids, key_ids)
 

@@ -17,6 +17,7 @@ from billing.store import subscriptions as subscription_store
 from billing.store.batch import Batch
 from billing.store.engine import Database
 from billing.store.invoices import DunningState, Invoice, amount_due
+from billing.store.numbers import number_invoices
 from billing.store.operations import Operation, drop
 from billing.store.plans import Exhausted, Plan
 from billing.store.subscriptions import Subscription
@@ -48,9 +49,12 @@ def _exhaust_batch(database: Database, ids: Ids, now: datetime, found: Sequence[
         batch = Batch(ids, now)
         subscriptions = subscription_store.locked(session, [subscription_id for _, subscription_id in found])
         invoices = invoice_store.locked(session, [invoice_id for invoice_id, _ in found])
+        given_up: list[Invoice] = []
         for invoice in invoices.values():
             if invoice.status == InvoiceStatus.OPEN and invoice.exhausts_at is not None:
-                _exhaust_one(session, batch, subscriptions[invoice.subscription_id], invoice)
+                given_up += _exhaust_one(session, batch, subscriptions[invoice.subscription_id], invoice)
+        batch.write(session)
+        number_invoices(session, batch, [unpaid for unpaid in given_up if is_booked(unpaid)])
         batch.write(session)
 
 
@@ -66,32 +70,36 @@ def _park(database: Database, ids: Ids, now: datetime, pair: tuple[UUID, UUID], 
         batch.write(session)
 
 
-def _exhaust_one(session: Session, batch: Batch, subscription: Subscription, invoice: Invoice) -> None:
+def _exhaust_one(session: Session, batch: Batch, subscription: Subscription, invoice: Invoice) -> list[Invoice]:
+    """Returns the invoices given up."""
     operations = operation_store.of_invoices(session, [invoice.id], lock=True)
     ending = subscription.cancel_at is not None and subscription.cancel_at <= batch.now
     if ending and subscription.status != SubscriptionStatus.ENDED:
         # The renewal loop is about to end it; the invoice is closed after that.
         invoice.exhausts_at = batch.now + LOOK_AGAIN_SOON
-        return
+        return []
     if invoice.held_because is not None or any(_still_open(op) for op in operations):
         invoice.exhausts_at = batch.now + LOOK_AGAIN
-        return
+        return []
     invoice.exhausts_at = invoice.remind_at = None
     if subscription.status not in (SubscriptionStatus.ENDED, SubscriptionStatus.UNPAID):
         plan = session.get_one(Plan, subscription.plan_id)
         if plan.exhausted == Exhausted.MANUAL:
             _ask_a_person(batch, subscription, invoice)
-            return
+            return []
         _close_subscription(batch, subscription, plan)
     # Ended, the whole debt is given up; kept as unpaid, only what has run out.
     ended = subscription.status == SubscriptionStatus.ENDED
     others = invoice_store.open_invoices(session, [subscription.id]).get(subscription.id, []) if ended else [invoice]
+    given_up = []
     for unpaid in others:
         ops = operation_store.of_invoices(session, [unpaid.id], lock=True)
         if not any(_still_open(op) for op in ops):
             give_up(batch, subscription, unpaid, [op for op in ops if op.status == OperationStatus.PLANNED])
+            given_up.append(unpaid)
     if not ended:
         _give_the_next_its_turn(session, batch.now, subscription)
+    return given_up
 
 
 def _give_the_next_its_turn(session: Session, now: datetime, subscription: Subscription) -> None:
@@ -136,13 +144,20 @@ def _ask_a_person(batch: Batch, subscription: Subscription, invoice: Invoice) ->
         batch.event(subscription, "subscription.needs_review", reason=subscription.review_reason)
 
 
+def is_booked(invoice: Invoice) -> bool:
+    """Whether an invoice that is given up stands in the books: it has its number, or takes it now, since the
+    customer's balance paid a part of it.
+    """
+    return invoice.number is not None or invoice.balance_used > 0
+
+
 def give_up(batch: Batch, subscription: Subscription, invoice: Invoice, planned: list[Operation]) -> None:
     """An open invoice becomes uncollectible; what was planned for it is dropped, and its booked claim written off."""
     for operation in planned:
         drop(operation, "dunning ended", batch.now)
     invoice.status = next_invoice_status(InvoiceStatus(invoice.status), InvoiceStatus.UNCOLLECTIBLE).value
     invoice.dunning_state, invoice.closed_at, invoice.exhausts_at = DunningState.EXHAUSTED.value, batch.now, None
-    if invoice.number is not None:
+    if is_booked(invoice):
         left = amount_due(invoice)
         batch.post("write_off", invoice, postings_for_write_off(left))
     batch.event(subscription, "invoice.uncollectible", invoice=invoice.id.hex, total=invoice.total)

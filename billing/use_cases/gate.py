@@ -16,6 +16,8 @@ from sqlmodel import Session
 from billing.domain.errors import Invalid
 from billing.domain.invoicing import InvoiceStatus
 from billing.domain.operations import (
+    CHARGES,
+    MAY_BE_REPEATED_WHOLE,
     Authorization,
     OperationKind,
     OperationStatus,
@@ -49,6 +51,7 @@ class Facts:
     purchase: Operation | None
     capture: Operation | None
     account_halted: bool
+    account_rests: bool
 
 
 RETRY_CLOSED_GATE = timedelta(hours=1)
@@ -122,6 +125,9 @@ def gate_refusal(facts: Facts, now: datetime) -> Refusal | None:
     """Why this operation must not be sent at `now`, or None. A decision over values, without any effect."""
     if facts.account_halted:
         return Refusal("the provider account is stopped", final=False)
+    if facts.account_rests and facts.operation.kind in CHARGES:
+        # It is claimed again as soon as the breaker lets anything out.
+        return Refusal("charging through the provider account rests", final=False, at_once=True)
     if facts.invoice.held_because is not None and facts.operation.kind in _MOVES_MONEY:
         return Refusal(f"the invoice is held: {facts.invoice.held_because}", final=False)
     if facts.operation.kind == OperationKind.PURCHASE:
@@ -205,6 +211,7 @@ def _candidate(operation: Operation, book: OrderBook, now: datetime) -> _Candida
         book.acted_upon.get(operation.purchase_id) if operation.purchase_id else None,
         book.acted_upon.get(operation.capture_id) if operation.capture_id else None,
         operation.provider_account in book.halted,
+        operation.provider_account in book.resting,
     )
     purchase_id = facts.purchase.provider_id if facts.purchase else None
     return _Candidate(
@@ -228,7 +235,11 @@ def _freeze(candidate: _Candidate, account: Account, namespace: UUID, now: datet
     kind = OperationKind(operation.kind)
     token_id = operation.token_id if kind is OperationKind.PURCHASE else None
     key = operation_key(namespace, kind, operation.subject, operation.n, operation.amount, operation.currency, token_id)
-    request = account.gateway.prepare(candidate.order(merchant_reference(key)))
+    order = candidate.order(merchant_reference(key))
+    request = account.gateway.prepare(order)
+    if kind in MAY_BE_REPEATED_WHOLE:
+        # Whether these bytes may be sent twice is what they say, and not what the rows say by then.
+        operation.details = {**operation.details, "is_whole": order.is_whole and not order.kept}
     operation.key, operation.merchant_reference = key, merchant_reference(key)
     operation.request_method, operation.request_path, operation.request = request.method, request.path, request.body
     operation.request_sha256 = hashlib.sha256(request.body).hexdigest()

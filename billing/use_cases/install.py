@@ -14,6 +14,7 @@ from billing.store.accounts import Installation, ProviderAccount, installation
 from billing.store.engine import Database
 from billing.store.invoices import Series
 from billing.store.numbers import CREDIT_NOTES, INVOICES
+from billing.store.paces import AccountPace
 from billing.vault.keyring import Keyring
 
 
@@ -40,12 +41,17 @@ def is_installed(database: Database) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AccountTerms:
-    """What is configured about a provider account; `minimum_amount` in minor units, no currencies means all."""
+    """What is configured about a provider account; `minimum_amount` in minor units, no currencies or countries means
+    all. A `rate_per_second` of 0 is no limit; a `burst` of 0 saves up one second's worth.
+    """
 
     generation: str = "rest"
     currencies: tuple[str, ...] = ()
     minimum_amount: int = 0
     token_covers_any_interval: bool = False
+    countries: tuple[str, ...] = ()
+    rate_per_second: int = 0
+    burst: int = 0
 
 
 def admit(database: Database, keyring: Keyring, accounts: Mapping[str, AccountTerms], zone: str) -> UUID:
@@ -71,8 +77,13 @@ def admit(database: Database, keyring: Keyring, accounts: Mapping[str, AccountTe
 
 def _write_accounts(session: Session, accounts: Mapping[str, AccountTerms]) -> None:
     known = {row.name: row for row in session.exec(select(ProviderAccount))}
+    paced = set(session.exec(select(AccountPace.name)))
     for name, terms in accounts.items():
         row = known.get(name) or ProviderAccount(name=name, generation=terms.generation)
         row.currencies, row.minimum_amount = list(terms.currencies), terms.minimum_amount
         row.token_covers_any_interval = terms.token_covers_any_interval
+        row.countries = list(terms.countries)
+        row.rate_per_second, row.burst = terms.rate_per_second, terms.burst or terms.rate_per_second
         session.add(row)
+        if name not in paced:
+            session.add(AccountPace(name=name))

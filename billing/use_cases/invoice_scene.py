@@ -31,7 +31,8 @@ def open_scene(session: Session, batch: Batch, invoice_id: UUID, *, where: str |
         absent = "there is no such invoice"
         raise NotFound(absent) if where is None else Invalid(absent, where=where)
     subscription = subscription_store.locked(session, [known.subscription_id])[known.subscription_id]
-    invoice = invoice_store.locked(session, [invoice_id])[invoice_id]
+    adjusted = invoice_store.adjusted_by(session, [invoice_id])
+    invoice = invoice_store.locked(session, [invoice_id, *adjusted])[invoice_id]
     operations = operation_store.of_invoices(session, [invoice_id], lock=True)
     return Scene(session, batch, batch.now, subscription, invoice, operations, {})
 

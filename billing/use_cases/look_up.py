@@ -11,12 +11,12 @@ from sqlmodel import Session, SQLModel, col, select
 from billing.domain.errors import NotFound
 from billing.domain.operations import FOLLOWS, OperationStatus
 from billing.domain.pricing import PriceItem
-from billing.store.accounts import ProviderAccount
 from billing.store.bulk import table_of
 from billing.store.customers import Customer, StoredToken
 from billing.store.engine import Database
 from billing.store.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine, credit_note_lines, lines_of
 from billing.store.operations import Observation, Operation
+from billing.store.paces import AccountState, account_states
 from billing.store.periods import PeriodRow
 from billing.store.plans import Plan, Price, items_of
 from billing.store.subscriptions import Subscription
@@ -195,10 +195,10 @@ def operations(
         return Page([OperationFound(row, seen.get(row.id, ())) for row in page.rows], page.next)
 
 
-def provider_accounts(database: Database) -> Sequence[ProviderAccount]:
-    """Every provider account, by name."""
+def provider_accounts(database: Database) -> Sequence[AccountState]:
+    """Every provider account with its bucket and breaker, by name."""
     with database.tx() as session:
-        return session.exec(select(ProviderAccount).order_by(col(ProviderAccount.name))).all()
+        return account_states(session)
 
 
 def operation_status(database: Database, operation_id: UUID) -> tuple[OperationStatus, bool]:

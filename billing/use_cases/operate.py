@@ -12,8 +12,10 @@ from billing.domain.tokens import Token
 from billing.ports import Account, Answer, Refused
 from billing.store.customers import TokenStatus, set_token_status
 from billing.store.operations import Operation, claim_planned, claimed_too_often
+from billing.store.paces import open_accounts
 from billing.store.subscriptions import Subscription
 from billing.use_cases.gate import gate
+from billing.use_cases.pacing import permitted
 from billing.use_cases.sending import Sending, call, reveal, windows
 from billing.use_cases.settle import PutBack, Settlement, Withdrawn
 
@@ -25,7 +27,10 @@ def operate(sending: Sending) -> int:
     now = sending.clock.now()
     lease = sending.lease(now)
     with sending.database.tx() as session:
-        claimed = claim_planned(session, now, lease, list(sending.accounts), sending.database.batch_size)
+        accounts = open_accounts(session, now, list(sending.accounts))
+        claimed = claim_planned(
+            session, now, lease, accounts.anything, sending.database.batch_size, charging=accounts.charging
+        )
     if not claimed:
         return 0
     sending.passed("claim.committed")
@@ -34,7 +39,10 @@ def operate(sending: Sending) -> int:
         answer = Answer(code="claimed_too_often", message="claimed again and again without an outcome")
         sending.settle([Settlement(op.id, lease[0], Refused(answer)) for op in parked])
     for name, window in windows([op for op in claimed if op not in parked], sending.accounts):
-        _send_window(sending, sending.accounts[name], window, lease[0])
+        if name in accounts.counted:
+            window = permitted(sending.database, sending.clock.now(), name, window, lease[0])
+        if window:
+            _send_window(sending, sending.accounts[name], window, lease[0])
     return len(claimed)
 
 

@@ -11,11 +11,13 @@ from sqlmodel import Session, col, select
 
 from billing.domain.ids import Prefix, shown
 from billing.domain.operations import OperationKind
+from billing.domain.pacing import BreakerState
 from billing.ports import Order, OrderLine, Shipment
 from billing.store.accounts import ProviderAccount
 from billing.store.customers import Customer, StoredToken
 from billing.store.invoices import CreditNoteLine, Invoice, InvoiceLine, credit_note_lines, lines_of
 from billing.store.operations import Operation
+from billing.store.paces import AccountPace
 from billing.store.plans import Plan
 from billing.store.subscriptions import Subscription
 from billing.use_cases.order_lines import lines_credited, lines_left, shares_kept
@@ -33,6 +35,8 @@ class OrderBook:
     tokens: Mapping[UUID, StoredToken]
     halted: frozenset[str]
     """Provider accounts that are stopped."""
+    resting: frozenset[str]
+    """Those whose breaker is open: nothing is charged through them."""
     acted_upon: Mapping[UUID, Operation]
     """The purchases and captures that others act upon."""
     lines: Mapping[UUID, list[InvoiceLine]]
@@ -45,12 +49,13 @@ _HAS_INVOICE_LINES = (OperationKind.PURCHASE, OperationKind.CAPTURE, OperationKi
 _IDS: Any = bindparam("ids", expanding=True)
 _ACTED_UPON = select(Operation).where(col(Operation.id).in_(_IDS))
 _CASES = (
-    sql_select(Operation, Invoice, Subscription, Plan, Customer, StoredToken, ProviderAccount)
+    sql_select(Operation, Invoice, Subscription, Plan, Customer, StoredToken, ProviderAccount, col(AccountPace.breaker))
     .join(Invoice, col(Invoice.id) == col(Operation.invoice_id))
     .join(Subscription, col(Subscription.id) == col(Operation.subscription_id))
     .join(Plan, col(Plan.id) == col(Subscription.plan_id))
     .join(Customer, col(Customer.id) == col(Subscription.customer_id))
     .join(ProviderAccount, col(ProviderAccount.name) == col(Operation.provider_account))
+    .outerjoin(AccountPace, col(AccountPace.name) == col(Operation.provider_account))
     .outerjoin(StoredToken, col(StoredToken.id) == col(Operation.token_id))
     .where(col(Operation.id).in_(_IDS))
     .order_by(col(Operation.id))
@@ -75,8 +80,9 @@ def read_order_book(session: Session, operation_ids: Sequence[UUID]) -> OrderBoo
         {subscription.id: subscription for _, _, subscription, *_ in cases},
         {plan.id: plan for _, _, _, plan, *_ in cases},
         {customer.id: customer for _, _, _, _, customer, *_ in cases},
-        {token.id: token for *_, token, _ in cases if token is not None},
-        frozenset(account.name for *_, account in cases if account.halted_at is not None),
+        {token.id: token for *_, token, _, _ in cases if token is not None},
+        frozenset(account.name for *_, account, _ in cases if account.halted_at is not None),
+        frozenset(account.name for *_, account, breaker in cases if breaker == BreakerState.OPEN),
         {row.id: row for row in found},
         lines_of(session, stated) if stated else {},
         credit_note_lines(session, notes) if notes else {},
@@ -154,16 +160,8 @@ def _part_lines(operation: Operation, lines: Sequence[InvoiceLine]) -> tuple[Ord
     by_id = {line.id.hex: line for line in lines}
     parts = []
     for part in operation.details["lines"]:
-        line = by_id[part["line"]]
-        parts.append(
-            OrderLine(
-                line.article_number,
-                line.name,
-                part["units"],
-                line.unit_amount,
-                part["amount"],
-                part["tax"],
-                line.tax_rate,
-            )
-        )
+        line, units, amount = by_id[part["line"]], part["units"], part["amount"]
+        # With a net price or a discount the units do not multiply to the amount: they are one piece at it.
+        units, unit_amount = (units, line.unit_amount) if units * line.unit_amount == amount else (1, amount)
+        parts.append(OrderLine(line.article_number, line.name, units, unit_amount, amount, part["tax"], line.tax_rate))
     return tuple(parts) if sum(part.amount for part in parts) == operation.amount else ()

@@ -22,10 +22,15 @@ from billing.domain.operations import (
 from billing.ports import Account, Answer, Declined, OrderState, Outcome, Refused, Succeeded, Unknown
 from billing.store.bulk import table_of
 from billing.store.operations import Operation, claim_unanswered, locked
+from billing.store.paces import open_accounts
 from billing.store.subscriptions import lock_shared
+from billing.use_cases.pacing import permitted
 from billing.use_cases.sending import OPENS_THE_TOKEN, Sending, call, call_for, reveal, windows
 from billing.use_cases.settle import Settlement
 from billing.use_cases.settle_purchase import REVIEW_POLLS
+
+REQUESTS = 2
+"""What a question may cost: the order is read, and where that shows nothing, the bytes go out again."""
 
 KEY_LIFE = timedelta(hours=23)
 """The provider keeps a key for 24 h; no send under it comes later than this (charging rules, section 3)."""
@@ -36,10 +41,14 @@ def reconcile(sending: Sending) -> int:
     now = sending.clock.now()
     lease = sending.lease(now)
     with sending.database.tx() as session:
-        claimed = claim_unanswered(session, now, lease, list(sending.accounts), sending.database.batch_size)
+        accounts = open_accounts(session, now, list(sending.accounts))
+        claimed = claim_unanswered(session, now, lease, accounts.anything, sending.database.batch_size)
         purchase_ids = _provider_ids(session, claimed) if claimed else {}
     for name, window in windows(claimed, sending.accounts):
-        _ask_window(sending, sending.accounts[name], window, lease[0], purchase_ids)
+        if name in accounts.counted:
+            window = permitted(sending.database, sending.clock.now(), name, window, lease[0], requests=REQUESTS)
+        if window:
+            _ask_window(sending, sending.accounts[name], window, lease[0], purchase_ids)
     return len(claimed)
 
 
@@ -70,9 +79,7 @@ def _ask_window(
 
 
 def is_whole(operation: Operation) -> bool:
-    """Whether it takes or gives back all there is: a capture that names no lines, a refund that says so."""
-    if operation.kind == OperationKind.CAPTURE:
-        return "lines" not in operation.details
+    """Whether it takes or gives back all there is, as its frozen request says."""
     return bool(operation.details.get("is_whole", False))
 
 

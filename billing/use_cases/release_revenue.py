@@ -4,7 +4,7 @@ Not one posting a day: at the end of each of the seller's months, at a line's en
 whatever needs the exact sum (a credit, a void). The amounts are the domain's.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
@@ -94,6 +94,20 @@ def take_back(session: Session, invoice: Invoice, credited: Mapping[UUID, int]) 
             row.recognized_net -= net
             taken[line.revenue_kind] = taken.get(line.revenue_kind, 0) + net
     return taken
+
+
+def give_back(session: Session, batch: Batch, adjusted: Iterable[tuple[UUID, int, int]]) -> None:
+    """What a later invoice took back of earlier lines is theirs again, since that invoice is void or credited.
+
+    `adjusted` is the line's id with gross and tax in minor units. The caller holds the invoices of these lines locked.
+    """
+    for line_id, amount, tax_amount in adjusted:
+        row = session.get_one(InvoiceLine, line_id)
+        row.adjusted_amount -= amount
+        row.adjusted_tax -= tax_amount
+        invoice = session.get_one(Invoice, row.invoice_id)
+        if invoice.number is not None:
+            invoice.release_at = batch.now
 
 
 def _release_batch(database: Database, ids: Ids, now: datetime, found: Sequence[UUID]) -> None:

@@ -150,7 +150,7 @@ def tell_of_replacements(database: Database, ids: Ids, now: datetime) -> int:
             else:
                 announce(batch, subscription, follower)
                 row.scheduled += 1
-        pass
+        row.told_through = chosen[-1] if chosen else row.told_through
         row.due_at = now if chosen else None
         batch.write(session)
         return max(len(chosen), 1)

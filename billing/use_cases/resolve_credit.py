@@ -92,9 +92,16 @@ def _redo(scene: Scene, note: CreditNote, resolve_as: ResolveAs) -> list[UUID]:
     note.effect_refund -= amount
     note.effect_balance += amount
     scene.invoice.credited_balance += amount
+    if note.effect_refund and _is_paid_out(scene, note):
+        note.refunded_at = scene.now
     scene.batch.post("refund_to_balance", scene.invoice, postings_for_balance_given(amount), credit_note_id=note.id)
     _move(scene, note, amount, "a refund could not be paid out")
     return []
+
+
+def _is_paid_out(scene: Scene, note: CreditNote) -> bool:
+    refunds = (op for op in scene.siblings if op.kind == OperationKind.REFUND and op.subject == note.id)
+    return all(op.status in (OperationStatus.SUCCEEDED, OperationStatus.DROPPED) for op in refunds)
 
 
 def _check_surely_refused(session: Session, operation: Operation) -> None:

@@ -32,7 +32,8 @@ def save_token(
 ) -> StoredToken:
     """Seal `token` for its customer and keep it.
 
-    Raises `NotFound` for an unknown customer, `Invalid` for an unknown account, currency or an impossible token, and
+    Raises `NotFound` for an unknown customer, `Invalid` for an unknown account, a currency or country that it does not
+    take or an impossible token, and
     `AlreadyExists` where this very token is kept already, `Conflict` where the customer was erased.
     """
     exponent(currency)
@@ -50,9 +51,15 @@ def save_token(
             raise Invalid(
                 f"no provider account has this name; configured: {', '.join(sorted(known))}", where="provider_account"
             )
-        listed = session.get_one(ProviderAccount, provider_account).currencies
-        if listed and currency not in listed:
-            raise Invalid(f"this account takes {', '.join(sorted(listed))} only", where="currency")
+        account = session.get_one(ProviderAccount, provider_account)
+        if account.currencies and currency not in account.currencies:
+            raise Invalid(f"this account takes {', '.join(sorted(account.currencies))} only", where="currency")
+        if account.countries and customer.country not in account.countries:
+            takes = ", ".join(sorted(account.countries))
+            raise Invalid(
+                f"the customer is in {customer.country}; this account takes customers in {takes} only",
+                where="provider_account",
+            )
         if token_with_index(session, provider_account, index_version, index) is not None:
             raise AlreadyExists("this token is kept already", where="token")
         row = StoredToken(

@@ -47,10 +47,10 @@ class Sending:
         """A fresh lease: whose it is and until when."""
         return self.ids.new(), now + LEASE
 
-    def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Record news in a transaction of its own, where there is any."""
+    def settle(self, settlements: Sequence[Settlement], *, answered: bool = False) -> None:
+        """Record news in a transaction of its own, where there is any; whether calls of ours were `answered`."""
         self.passed("settle.begins")
-        settle(self.database, self.ids, self.clock.now(), settlements)
+        settle(self.database, self.ids, self.clock.now(), settlements, answered=answered)
         self.passed("settle.committed")
 
 
@@ -117,7 +117,7 @@ def call(sending: Sending, account: Account, calls: Sequence[Call], lease: UUID)
     outcomes = list(account.gateway.send(calls))
     sending.passed("call.answered")
     settlements = [Settlement(id_, lease, news) for id_, news in second_look(account, calls, outcomes)]
-    sending.settle(settlements)
+    sending.settle(settlements, answered=True)
 
 
 def windows(operations: Sequence[Operation], accounts: Mapping[str, Account]) -> list[tuple[str, list[Operation]]]:

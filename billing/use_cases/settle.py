@@ -4,10 +4,13 @@ Every answer is kept as an observation. An answer moves its operation when it co
 whoever holds the lease, when it says that the thing was done (charging rules, section 2, step 7).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
+
+from sqlmodel import Session
 
 from billing.domain.operations import (
     MAY_BE_HAPPENING,
@@ -26,6 +29,7 @@ from billing.store.invoices import PaymentState
 from billing.store.numbers import number_invoices
 from billing.store.operations import Observation, Operation
 from billing.use_cases.halving import in_halves
+from billing.use_cases.pacing import report
 from billing.use_cases.settle_amend import amend_succeeded, release_succeeded
 from billing.use_cases.settle_authorization import authorization_lost, extend_refused, extend_succeeded, keep_alive
 from billing.use_cases.settle_decline import bury, climb
@@ -94,8 +98,11 @@ _SUCCEEDED: dict[OperationKind, Callable[[Scene, Operation, Succeeded], None]] =
 }
 
 
-def settle(database: Database, ids: Ids, now: datetime, settlements: Sequence[Settlement]) -> int:
-    """Record all `settlements` in one transaction; returns how many moved their operation.
+def settle(
+    database: Database, ids: Ids, now: datetime, settlements: Sequence[Settlement], *, answered: bool = False
+) -> int:
+    """Record all `settlements` in one transaction; returns how many moved their operation. Those that a call has just
+    `answered` are counted for their provider account.
 
     Where the database refuses that, in smaller ones, until the row that it refuses stands alone and goes to a person.
     Writes status, authorization, invoice, ledger, dunning, follow-up operations and events together or not at all.
@@ -103,13 +110,15 @@ def settle(database: Database, ids: Ids, now: datetime, settlements: Sequence[Se
     moved: list[int] = []
     in_halves(
         _in_order(settlements),
-        lambda part: moved.append(_settle_batch(database, ids, now, part)),
+        lambda part: moved.append(_settle_batch(database, ids, now, part, answered=answered)),
         lambda settlement, reason: _park(database, ids, now, settlement, reason),
     )
     return sum(moved)
 
 
-def _settle_batch(database: Database, ids: Ids, now: datetime, settlements: Sequence[Settlement]) -> int:
+def _settle_batch(
+    database: Database, ids: Ids, now: datetime, settlements: Sequence[Settlement], *, answered: bool
+) -> int:
     with database.tx() as session:
         batch = Batch(ids, now)
         to_number: dict[UUID, invoice_store.Invoice] = {}
@@ -120,7 +129,21 @@ def _settle_batch(database: Database, ids: Ids, now: datetime, settlements: Sequ
         if to_number:
             number_invoices(session, batch, list(to_number.values()))
             batch.write(session)
+        if answered:
+            _report(session, batch, scenes, settlements)
         return moved
+
+
+def _report(session: Session, batch: Batch, scenes: Mapping[UUID, Stage], settlements: Sequence[Settlement]) -> None:
+    """Last of all, since the account's pace stays locked until the commit; an event goes to the last one concerned."""
+    last = scenes[settlements[-1].operation_id]
+
+    def tell(type_: str, **payload: Any) -> UUID | None:
+        last.tell(type_, **payload)
+        return last.told
+
+    report(session, batch.now, [(scenes[s.operation_id].operation(s.operation_id), s.news) for s in settlements], tell)
+    batch.write(session)
 
 
 def _park(database: Database, ids: Ids, now: datetime, settlement: Settlement, reason: str) -> None:
@@ -177,6 +200,9 @@ def _apply(scene: Stage, operation: Operation, news: News) -> None:
         case Refused() if operation.sends > 1 and news.answer.http_status == HTTP_CONFLICT:
             # A first conflict is our mistake; one that answers a repeat may be about the first send still going on.
             _ask_again(scene, operation)
+        case Refused(is_already_so=True) if operation.sends > 1:
+            # The first send did it, and only its answer was lost (charging rules, section 3).
+            _apply(scene, operation, Succeeded(news.answer))
         case Declined() | Refused() | Lost():
             _refused(scene, operation, news)
         case NotSent():
@@ -212,7 +238,7 @@ def _refused(scene: Stage, operation: Operation, news: Declined | Refused | Lost
 def _ask_a_person(scene: Stage, operation: Operation) -> None:
     operation.status, operation.next_check_at = OperationStatus.NEEDS_OPERATOR.value, None
     scene.tell("operation.needs_operator", operation=operation.id.hex, kind=operation.kind, code=operation.answer_code)
-    if isinstance(scene, Scene) and operation.kind == OperationKind.CAPTURE:
+    if isinstance(scene, Scene) and operation.kind in (OperationKind.CAPTURE, OperationKind.AMEND):
         # A person takes their time; the authorization should still be there then.
         keep_alive(scene, scene.operation(operation.purchase_id))
 

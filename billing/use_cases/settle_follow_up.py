@@ -29,6 +29,11 @@ from billing.use_cases.settle_scene import Scene
 
 NO_RISK = "no_risk"
 _IN_ARREARS = (SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID)
+_FIRST_PAYMENT = {
+    SubscriptionStatus.TRIALING: SubscriptionEvent.TRIAL_ENDED,
+    SubscriptionStatus.PENDING: SubscriptionEvent.FIRST_AUTHORIZED,
+}
+"""States that wait for a first payment, and what it is to them."""
 
 
 def capture_succeeded(scene: Scene, capture: Operation, outcome: Succeeded) -> None:
@@ -161,8 +166,22 @@ def paid(scene: Scene) -> None:
     invoice.dunning_state, invoice.paid_at = DunningState.NONE.value, scene.now
     invoice.exhausts_at = invoice.remind_at = None
     scene.tell("invoice.paid", invoice=invoice.id.hex, amount=invoice.captured, currency=invoice.currency)
+    # A first payment that needed no authorization: made outside, or credited.
+    start(scene)
     if was_in_dunning:
         next_in_line(scene)
+
+
+def start(scene: Scene) -> None:
+    """What waited for its first payment is active with its authorization, or once nothing is due; not before."""
+    subscription = scene.subscription
+    event = _FIRST_PAYMENT.get(SubscriptionStatus(subscription.status))
+    if event is None:
+        return
+    subscription.status = next_status(SubscriptionStatus(subscription.status), event).value
+    subscription.gate_expires_at = None
+    scene.tell("subscription.activated")
+    grant(scene.batch, subscription)
 
 
 def next_in_line(scene: Scene) -> None:

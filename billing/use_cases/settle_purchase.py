@@ -8,14 +8,14 @@ from datetime import timedelta
 
 from billing.domain.invoicing import InvoiceStatus
 from billing.domain.operations import Authorization, OperationKind, OperationStatus, Trigger
-from billing.domain.subscriptions import SubscriptionEvent, SubscriptionStatus, next_status
+from billing.domain.subscriptions import SubscriptionStatus
 from billing.ports import Declined, Succeeded
 from billing.store.customers import TokenStatus, set_token_status
 from billing.store.invoices import PaymentState
 from billing.store.operations import Operation
-from billing.use_cases.access import grant
 from billing.use_cases.settle_authorization import plan_captures
 from billing.use_cases.settle_decline import bury, climb
+from billing.use_cases.settle_follow_up import start
 from billing.use_cases.settle_scene import Scene
 
 REVIEW_POLLS = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=8), timedelta(hours=24))
@@ -23,12 +23,6 @@ REVIEW_POLLS = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=8), time
 
 AUTHORIZATION_LIFE = timedelta(days=28)
 """The provider's default life of an authorization; its own date replaces this when the order is read."""
-
-_FIRST_PAYMENT = {
-    SubscriptionStatus.TRIALING: SubscriptionEvent.TRIAL_ENDED,
-    SubscriptionStatus.PENDING: SubscriptionEvent.FIRST_AUTHORIZED,
-}
-"""States that wait for a first payment, and what its authorization is to them."""
 
 
 def purchase_succeeded(scene: Scene, purchase: Operation, outcome: Succeeded) -> None:
@@ -54,7 +48,7 @@ def authorized(scene: Scene, purchase: Operation) -> None:
         return
     scene.invoice.payment_state = PaymentState.PENDING.value
     scene.invoice.remind_at = None
-    _start(scene)
+    start(scene)
     plan_captures(scene, purchase)
     scene.tell("purchase.authorized", invoice=scene.invoice.id.hex, amount=purchase.amount)
 
@@ -93,15 +87,3 @@ def reviewed(scene: Scene, purchase: Operation, news: object) -> None:
             scene.tell(
                 "operation.needs_operator", operation=purchase.id.hex, kind=purchase.kind, code=purchase.answer_code
             )
-
-
-def _start(scene: Scene) -> None:
-    """What waited for its first payment is active with the authorization, not before."""
-    subscription = scene.subscription
-    event = _FIRST_PAYMENT.get(SubscriptionStatus(subscription.status))
-    if event is None:
-        return
-    subscription.status = next_status(SubscriptionStatus(subscription.status), event).value
-    subscription.gate_expires_at = None
-    scene.tell("subscription.activated")
-    grant(scene.batch, subscription)

@@ -55,6 +55,11 @@ class Scene:
             return True
         return self.session.get_one(Customer, self.subscription.customer_id).dunning_paused_at is not None
 
+    @property
+    def told(self) -> UUID | None:
+        """The subscription among whose events `tell` writes."""
+        return self.subscription.id
+
     def tell(self, type_: str, **payload: Any) -> None:
         """An event of the subscription."""
         self.batch.event(self.subscription, type_, **payload)
@@ -127,6 +132,11 @@ class TokenScene:
     now: datetime
     row: Operation
     subscriptions: Sequence[Subscription]
+
+    @property
+    def told(self) -> UUID | None:
+        """One of the subscriptions among whose events `tell` writes, if there are any."""
+        return self.subscriptions[0].id if self.subscriptions else None
 
     def tell(self, type_: str, **payload: Any) -> None:
         """An event of every subscription concerned."""

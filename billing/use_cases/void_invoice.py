@@ -5,14 +5,16 @@ from uuid import UUID
 
 from billing.domain.errors import TransitionNotAllowed
 from billing.domain.invoicing import InvoiceStatus, next_invoice_status
+from billing.domain.subscriptions import SubscriptionStatus
 from billing.ports import Ids
 from billing.store.batch import Batch
 from billing.store.engine import Database
-from billing.store.invoices import DunningState, Invoice
+from billing.store.invoices import DunningState, Invoice, lines_of
 from billing.use_cases.invoice_scene import close_scene, open_scene
 from billing.use_cases.lowering import check_nothing_under_way
 from billing.use_cases.recording import Record, nothing
 from billing.use_cases.settle_follow_up import next_in_line
+from billing.use_cases.settle_scene import Scene
 from billing.use_cases.voiding import void
 
 
@@ -26,10 +28,11 @@ def void_invoice(
     """
     with database.tx() as session:
         scene = open_scene(session, Batch(ids, now), invoice_id)
-        _check(scene.invoice)
+        _check(scene)
         check_nothing_under_way(scene)
         was_in_dunning = scene.invoice.dunning_state != DunningState.NONE
-        void(session, scene.batch, scene.subscription, scene.invoice, scene.siblings, reason)
+        is_over = scene.subscription.status == SubscriptionStatus.ENDED
+        void(session, scene.batch, scene.subscription, scene.invoice, scene.siblings, reason, is_over=is_over)
         scene.invoice.dunning_state = DunningState.NONE.value
         if was_in_dunning:
             next_in_line(scene)
@@ -38,7 +41,8 @@ def void_invoice(
         return scene.invoice
 
 
-def _check(invoice: Invoice) -> None:
+def _check(scene: Scene) -> None:
+    invoice = scene.invoice
     next_invoice_status(InvoiceStatus(invoice.status), InvoiceStatus.VOID)
     credit = "only a full credit note cancels it now"
     if invoice.issued_at is not None:
@@ -48,3 +52,5 @@ def _check(invoice: Invoice) -> None:
         raise TransitionNotAllowed(f"{taken} minor units of this invoice are paid or carried on; {credit}")
     if invoice.credited:
         raise TransitionNotAllowed(f"a credit note refers to this invoice; {credit}")
+    if any(line.adjusted_amount for line in lines_of(scene.session, [invoice.id]).get(invoice.id, [])):
+        raise TransitionNotAllowed(f"a later change took back a part of this invoice; {credit}")

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from sqlmodel import Session
 
 from billing.domain.invoicing import InvoiceStatus, next_invoice_status
-from billing.domain.ledger import Posting, postings_for_void
+from billing.domain.ledger import Posting, postings_for_balance_used, postings_for_void
 from billing.domain.operations import Authorization, OperationKind, OperationStatus, Standing, Trigger
-from billing.store.balances import BalanceEntry, locked_balance
+from billing.store.balances import BalanceEntry, locked_balance, taken_up_by
 from billing.store.batch import Batch
 from billing.store.invoices import Invoice, lines_of
 from billing.store.ledger import entries_of
 from billing.store.operations import Operation, drop
 from billing.store.subscriptions import Subscription
+from billing.use_cases.release_revenue import give_back
 
 _REVERSED = (
     "opening",
@@ -37,8 +38,14 @@ def void(
     invoice: Invoice,
     operations: Sequence[Operation],
     reason: str,
+    *,
+    is_over: bool = True,
 ) -> None:
-    """Make an unpaid invoice void; `operations` are all of its own. The caller holds everything locked."""
+    """Make an unpaid invoice void; `operations` are all of its own. The caller holds everything locked.
+
+    Where the subscription goes on (not `is_over`), what waited for this invoice waits for the next one; where it does
+    not, what this invoice took back of earlier lines is theirs again.
+    """
     for operation in operations:
         if operation.status == OperationStatus.PLANNED:
             drop(operation, reason, batch.now)
@@ -51,8 +58,9 @@ def void(
         batch.post("void", invoice, postings_for_void(booked))
         for line in lines_of(session, [invoice.id]).get(invoice.id, []):
             line.recognized_net = 0
-    if invoice.balance_used:
-        _return_balance(session, batch, invoice)
+    _undo_adjustments(session, batch, invoice, is_over=is_over)
+    if invoice.balance_used or invoice.paid_outside:
+        _return_payments(session, batch, invoice)
     batch.event(subscription, "invoice.voided", invoice=invoice.id.hex, total=invoice.total)
 
 
@@ -78,14 +86,31 @@ def _give_back(batch: Batch, invoice: Invoice, purchase: Operation, operations: 
     )
 
 
-def _return_balance(session: Session, batch: Batch, invoice: Invoice) -> None:
-    """What the customer's balance paid of it is theirs again."""
-    locked_balance(session, invoice.customer_id, invoice.currency).amount += invoice.balance_used
+def _undo_adjustments(session: Session, batch: Batch, invoice: Invoice, *, is_over: bool) -> None:
+    waited = [] if is_over else taken_up_by(session, invoice.id)
+    for row in waited:
+        row.invoice_id = None
+    again = {row.adjusts_line_id for row in waited}
+    lines = lines_of(session, [invoice.id]).get(invoice.id, [])
+    adjusted = [
+        (line.adjusts_line_id, line.credited_amount - line.amount, line.credited_tax - line.tax_amount)
+        for line in lines
+        if line.adjusts_line_id is not None and line.adjusts_line_id not in again
+    ]
+    give_back(session, batch, adjusted)
+
+
+def _return_payments(session: Session, batch: Batch, invoice: Invoice) -> None:
+    """What the customer's balance paid of it is theirs again, and so is what they paid outside."""
+    paid = invoice.balance_used + invoice.paid_outside
+    locked_balance(session, invoice.customer_id, invoice.currency).amount += paid
+    kept = postings_for_void(postings_for_balance_used(invoice.paid_outside))
+    batch.post("payment_to_balance", invoice, kept)
     batch.add(
         BalanceEntry,
         customer_id=invoice.customer_id,
         currency=invoice.currency,
-        amount=invoice.balance_used,
+        amount=paid,
         reason="the invoice that it paid is void",
         invoice_id=invoice.id,
         credit_note_id=None,

@@ -14,7 +14,7 @@ from billing.store.batch import Batch
 from billing.store.engine import Database
 from billing.store.invoices import DunningState, Invoice, InvoiceLine, amount_due, lines_of
 from billing.store.ledger import entries_of
-from billing.use_cases.exhaust import give_up
+from billing.use_cases.exhaust import give_up, is_booked
 from billing.use_cases.invoice_scene import close_scene, open_scene
 from billing.use_cases.lowering import check_nothing_authorized, check_nothing_under_way
 from billing.use_cases.recording import Record, nothing
@@ -36,6 +36,8 @@ def write_off(
         was_in_dunning = scene.invoice.dunning_state != DunningState.NONE
         planned = [op for op in scene.siblings if op.status == OperationStatus.PLANNED]
         give_up(scene.batch, scene.subscription, scene.invoice, planned)
+        if is_booked(scene.invoice):
+            scene.to_number[invoice_id] = scene.invoice
         scene.tell("invoice.written_off", invoice=invoice_id.hex, amount=amount_due(scene.invoice), reason=reason)
         if was_in_dunning:
             next_in_line(scene)

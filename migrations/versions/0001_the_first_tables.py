@@ -524,6 +524,42 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "provider_account_paces",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("bucket_level", sa.BigInteger(), nullable=False),
+        sa.Column("bucket_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paced_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("breaker", sa.String(length=16), nullable=False),
+        sa.Column("breaker_cause", sa.String(length=16), nullable=True),
+        sa.Column("breaker_reason", sa.String(length=200), nullable=True),
+        sa.Column("breaker_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("breaker_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("breaker_rests", sa.Integer(), nullable=False),
+        sa.Column("breaker_told", sa.Uuid(), nullable=True),
+        sa.Column("declines_accepted_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("window_began_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("window_calls", sa.Integer(), nullable=False),
+        sa.Column("window_faults", sa.Integer(), nullable=False),
+        sa.Column("window_answers", sa.Integer(), nullable=False),
+        sa.Column("window_declines", sa.Integer(), nullable=False),
+        sa.Column("faults_in_a_row", sa.Integer(), nullable=False),
+        sa.Column("days", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.CheckConstraint(
+            "\"breaker\" IN ('closed', 'open', 'half_open')", name=op.f("ck_provider_account_paces_breaker_known")
+        ),
+        sa.CheckConstraint(
+            "\"breaker_cause\" IS NULL OR \"breaker_cause\" IN ('faults', 'declines')",
+            name=op.f("ck_provider_account_paces_breaker_cause_known"),
+        ),
+        sa.CheckConstraint("bucket_level >= 0", name=op.f("ck_provider_account_paces_bucket_level_positive")),
+        sa.ForeignKeyConstraint(
+            ["breaker_told"], ["subscriptions.id"], name=op.f("fk_provider_account_paces_breaker_told")
+        ),
+        sa.ForeignKeyConstraint(["name"], ["provider_accounts.name"], name=op.f("fk_provider_account_paces_name")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_provider_account_paces")),
+    )
+    op.create_table(
         "invoices",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -1227,6 +1263,7 @@ def downgrade() -> None:
         )
 
     op.drop_table("invoices")
+    op.drop_table("provider_account_paces")
     with op.batch_alter_table("periods", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_periods_cycle", sqlite_where=sa.text("kind = 'regular'"), postgresql_where=sa.text("kind = 'regular'")

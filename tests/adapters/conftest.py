@@ -12,6 +12,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from billing.adapters.network import Network
+from tests.adapters.both_generations import Legacy, Rest, Side
 from tests.adapters.klarna_of_that_time import OlderKlarna
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -212,3 +214,36 @@ def start_sandbox(tmp_path: Path) -> Iterator[Callable[..., SandboxProcess]]:
 def coffee_line() -> Callable[..., dict[str, Any]]:
     """Builds one order line; keywords change or, with None, leave out its fields."""
     return line
+
+
+@pytest.fixture(scope="session")
+def contract_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """A sandbox for the contract of both adapters, which waits with captures as Klarna does."""
+    process = SandboxProcess(tmp_path_factory.mktemp("contract"))
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def connected(contract_sandbox: SandboxProcess) -> Iterator[Callable[[type[Side]], Side]]:
+    network = Network(concurrency=4)
+    contract_sandbox.set(rest_capture_wait_seconds=1800)
+    yield lambda side: side(contract_sandbox, network)
+    network.close()
+    contract_sandbox.settle_down()
+
+
+@pytest.fixture(params=[Rest, Legacy], ids=["rest", "legacy"])
+def side(request: pytest.FixtureRequest, connected: Callable[[type[Side]], Side]) -> Side:
+    """Either adapter in turn."""
+    return connected(request.param)
+
+
+@pytest.fixture
+def rest(connected: Callable[[type[Side]], Side]) -> Side:
+    return connected(Rest)
+
+
+@pytest.fixture
+def legacy(connected: Callable[[type[Side]], Side]) -> Side:
+    return connected(Legacy)

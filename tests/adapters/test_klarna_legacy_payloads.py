@@ -164,6 +164,12 @@ def test_a_capture_carries_its_parcel_and_the_number_of_the_return_label() -> No
     }
 
 
+def test_a_capture_lists_several_parcels_where_there_is_room_for_one() -> None:
+    parcels = (Shipment("Posten", "T-1"), Shipment("Posten", "T-2"), Shipment())
+    _, (*_, info) = called(legacy_order(CAPTURE, shipments=parcels))
+    assert info["shipment_info"] == {"delay_adjust": 1, "shipping_company": "Posten", "tracking_no": "T-1, T-2"}
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -173,8 +179,7 @@ def test_a_capture_carries_its_parcel_and_the_number_of_the_return_label() -> No
         ({"is_whole": False, "lines": ()}, "artnos"),
         ({"is_whole": False, "amount": 500, "lines": (a_line(amount=500),)}, "artnos[0]"),
         ({"amount": 500}, "artnos"),
-        ({"shipments": (Shipment(), Shipment())}, "shipment_info"),
-        ({"shipments": (Shipment(carrier=""),)}, "shipment_info.shipping_company"),
+        ({"shipments": (Shipment(carrier="x" * 256),)}, "shipment_info.shipping_company"),
     ],
 )
 def test_a_capture_that_cannot_be_said_is_refused_by_name(changes: dict[str, Any], field: str) -> None:

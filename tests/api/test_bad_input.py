@@ -1,37 +1,50 @@
 """What cannot be right is refused by field, in our words, and leaves nothing behind."""
 
-import json
-from collections.abc import Iterator
+from collections import Counter
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.api.document import amount_fields, calls, shown, unknown, with_amount
 from tests.api.service import CUSTOMER, ITEM, PLAN, TOKEN, Service
 
 SIX_BAD_AMOUNTS = ["1.0", '"12"', "true", "1e3", "1e400", str(2**63)]
 
-OWED = {"amount": -1, "currency": "SEK"}
 PRICE = {"currency": "SEK", "interval": "month", "interval_count": 1, "items": [ITEM]}
 
 
+PHASE = {"cycles": 2, "unit_amounts": [{"article_number": "BASE", "unit_amount": {"amount": 990, "currency": "SEK"}}]}
+AMOUNT = {"amount": 500, "currency": "SEK"}
+PARTS: dict[str, dict[str, Any]] = {
+    "create_plan": {**PLAN, "reference": "other"},
+    "create_price": {**PRICE, "phases": [PHASE]},
+    "replace_price": {"phases": [PHASE]},
+    "create_customer": {**CUSTOMER, "reference": "other"},
+    "save_token": {**TOKEN, "token": "another"},
+    "create_subscription": {"start_at": "2028-02-01T00:00:00Z"},
+    "cancel_subscription": {"at": "now"},
+    "create_refund": {"invoice_id": f"inv_{'0' * 32}", "reason": "other", "amount": AMOUNT},
+}
+"""Where a right body is more than the document's example, or other; ids of what was made are filled in."""
+
+Bodies = dict[str, tuple[str, dict[str, Any]]]
+
+
 @pytest.fixture
-def bodies(made: dict[str, str]) -> dict[str, tuple[str, dict[str, Any]]]:
-    """A right body for each POST, by the operation's name in the OpenAPI."""
-    subscription = f"/v1/subscriptions/{made['subscription_id']}"
-    money = {"amount": {"amount": 500, "currency": "SEK"}}
-    ids = {name: made[name] for name in ("customer_id", "price_id", "token_id")}
-    return {
-        "create_plan": ("/v1/plans", {**PLAN, "reference": "other"}),
-        "create_price": ("/v1/prices", {**PRICE, "plan_id": made["plan_id"]}),
-        "create_customer": ("/v1/customers", {**CUSTOMER, "reference": "other"}),
-        "save_token": (f"/v1/customers/{made['customer_id']}/tokens", {**TOKEN, "token": "another"}),
-        "create_subscription": ("/v1/subscriptions", {**ids, "start_at": "2028-02-01T00:00:00Z"}),
-        "replace_token": (f"{subscription}/token", {"token_id": made["token_id"]}),
-        "preview_cancel": (f"{subscription}/cancel/preview", {"at": "now"}),
-        "cancel_subscription": (f"{subscription}/cancel", {"at": "now"}),
-        "create_refund": ("/admin/v1/refunds", {"invoice_id": f"inv_{'0' * 32}", "reason": "other", **money}),
-    }
+def bodies(client: httpx.Client, made: dict[str, str]) -> Bodies:
+    """Address and right body of each POST that takes a body, by the operation's name in the document."""
+    found: Bodies = {}
+    for call in calls(client):
+        if call.method == "post" and call.schema is not None:
+            body = {**call.example, **PARTS.get(call.name, {})}
+            ids = {
+                name: made[name]
+                for name in call.schema["properties"]
+                if name in made and (name in body or name in call.required)
+            }
+            found[call.name] = (call.address(made), {**body, **ids})
+    return found
 
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
@@ -77,6 +90,17 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("create_subscription", {"start_at": "9999-12-31T23:59:59-12:00"}, "start_at"),
     ("replace_token", {"token_id": f"tok_{'0' * 32}"}, "token_id"),
     ("cancel_subscription", {"at": "tomorrow"}, "at"),
+    ("cancel_subscription", {"at": "date", "ends_on": "2028-02-30"}, "ends_on"),
+    ("cancel_subscription", {"at": "date"}, "at"),
+    ("cancel_subscription", {"override": True}, "reason"),
+    ("cancel_subscription", {"withdrawal": "yes"}, "withdrawal"),
+    ("pause_subscription", {"mode": "sleep"}, "mode"),
+    ("pause_subscription", {"at": "2028-01-01T00:00:00Z"}, "at"),
+    ("pause_subscription", {"mode": "freeze", "bill_stub": True}, "bill_stub"),
+    ("extend_trial", {"until": "2028-05-01T00:00:00Z"}, "until"),
+    ("change_zone", {"zone": "Mars/Olympus"}, "zone"),
+    ("create_subscription", {"quantities": [{"article_number": "OTHER", "quantity": 1}]}, "quantities"),
+    ("create_subscription", {"catch_up": "forgive"}, "catch_up"),
     ("cancel_subscription", {"unshipped": [{"article_number": "BOX", "quantity": 0}]}, "unshipped[0].quantity"),
     ("cancel_subscription", {"unshipped": [{"article_number": "BOX", "quantity": 1}] * 2}, "unshipped"),
     ("cancel_subscription", {"note": "n" * 501}, "note"),
@@ -84,7 +108,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 
 
 def test_every_wrong_field_is_named_and_nothing_is_written(
-    service: Service, client: httpx.Client, bodies: dict[str, tuple[str, dict[str, Any]]]
+    service: Service, client: httpx.Client, bodies: Bodies
 ) -> None:
     before = service.dump()
     for name, change, where in WRONG:
@@ -95,13 +119,61 @@ def test_every_wrong_field_is_named_and_nothing_is_written(
     assert service.dump() == before
 
 
-def test_every_body_refuses_a_field_it_does_not_know(
-    service: Service, client: httpx.Client, bodies: dict[str, tuple[str, dict[str, Any]]]
-) -> None:
+def test_every_body_refuses_a_field_it_does_not_know(service: Service, client: httpx.Client, bodies: Bodies) -> None:
     before = service.dump()
     for name, (path, body) in bodies.items():
         answer = client.post(path, json={**body, "extra": 1})
+        assert answer.status_code == 422, name
         assert answer.json()["errors"] == [{"where": "extra", "message": "there is no such field"}], name
+    assert service.dump() == before
+
+
+def test_every_body_names_the_field_that_is_missing(service: Service, client: httpx.Client, bodies: Bodies) -> None:
+    before = service.dump()
+    for call in calls(client):
+        for field in call.required:
+            path, body = bodies[call.name]
+            answer = client.post(path, json={name: value for name, value in body.items() if name != field})
+            assert answer.status_code == 422, (call.name, field)
+            assert answer.json()["errors"] == [{"where": field, "message": "this field is needed"}], call.name
+    assert service.dump() == before
+
+
+def test_an_address_with_an_id_that_is_nothing_there_is_404(
+    service: Service, client: httpx.Client, bodies: Bodies, made: dict[str, str]
+) -> None:
+    before = service.dump()
+    for call in calls(client):
+        body = bodies.get(call.name, ("", {}))[1]
+        for place in call.places:
+            for wrong in ("nothing", "inv_", f"evt_{'0' * 32}", f"{made['plan_id']}0", unknown(place)):
+                answer = client.request(call.method, call.address({**made, place: wrong}), json=body or None)
+                assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), (call.name, place, wrong)
+    assert service.dump() == before
+
+
+BODILESS = {
+    "cancel_change",
+    "end_discount",
+    "erase_customer",
+    "issue_invoice",
+    "lose_dispute",
+    "resume_dunning",
+    "revoke_approval",
+    "revoke_token",
+    "undo_cancel",
+    "undo_pause",
+    "win_dispute",
+}
+
+
+def test_a_call_without_a_body_refuses_one(service: Service, client: httpx.Client, made: dict[str, str]) -> None:
+    before = service.dump()
+    bodiless = [call for call in calls(client) if call.method == "post" and call.schema is None]
+    assert {call.name for call in bodiless} == BODILESS
+    for call in bodiless:
+        answer = client.post(call.address(made), json={"reason": "none is taken"})
+        assert (answer.status_code, answer.json()["errors"][0]["message"]) == (422, "this call takes no fields")
     assert service.dump() == before
 
 
@@ -134,9 +206,17 @@ def test_what_is_not_json_is_400_and_says_where(service: Service, client: httpx.
 
 
 def test_json_that_is_no_object_is_422(client: httpx.Client) -> None:
-    for content in (b"", b"null", b"[]", b'"text"', b"7", b"1e400"):
+    for content in (b"null", b"[]", b'"text"', b"7", b"1e400"):
         answer = client.post("/v1/plans", content=content)
         assert (answer.status_code, answer.json()["errors"][0]["message"]) == (422, "a JSON object is needed"), content
+
+
+def test_an_empty_body_is_400_where_one_is_needed(service: Service, client: httpx.Client, bodies: Bodies) -> None:
+    before = service.dump()
+    for name, (path, _) in bodies.items():
+        answer = client.post(path, content=b"")
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request"), name
+    assert service.dump() == before
 
 
 def test_half_a_character_is_refused_wherever_it_stands(client: httpx.Client) -> None:
@@ -148,55 +228,37 @@ def test_half_a_character_is_refused_wherever_it_stands(client: httpx.Client) ->
         assert client.post("/v1/plans", content=content).status_code == 422
 
 
+MONEY = {
+    "adjust_balance": 1,
+    "create_credit_note": 1,
+    "create_payout": 3,
+    "create_price": 2,
+    "create_refund": 1,
+    "grant_discount": 1,
+    "open_dispute": 1,
+    "preview_credit_note": 1,
+    "record_payment": 1,
+    "replace_price": 2,
+}
+"""How many amounts the body of each operation takes."""
+
+MAY_BE_BELOW_ZERO = {("adjust_balance", "amount"), ("create_payout", "amount")}
+"""A balance is taken back by it, and a provider may take more than it pays out."""
+
+
 def test_every_amount_refuses_what_is_no_whole_number_in_range(
-    service: Service, client: httpx.Client, bodies: dict[str, tuple[str, dict[str, Any]]]
+    service: Service, client: httpx.Client, bodies: Bodies
 ) -> None:
     before = service.dump()
-    found = list(amount_fields(client.get("/openapi.json").json()))
-    assert {name for name, _ in found} == {"create_price", "create_refund"}
+    found = amount_fields(client)
+    assert dict(Counter(name for name, _ in found)) == MONEY
     for name, steps in found:
         path, body = bodies[name]
-        for bad in SIX_BAD_AMOUNTS:
-            answer = client.post(path, content=with_value(body, [*steps, "amount"], bad))
+        below = [] if (name, shown(steps)) in MAY_BE_BELOW_ZERO else ["-1"]
+        for bad in [*SIX_BAD_AMOUNTS, *below]:
+            answer = client.post(path, content=with_amount(body, steps, bad))
+            assert answer.status_code == 422, (name, steps, bad)
             (fault,) = answer.json()["errors"]
-            assert (answer.status_code, fault["where"].endswith("amount.amount") or name == "create_price") == (
-                422,
-                True,
-            )
-            assert "whole number" in fault["message"] or "is possible" in fault["message"], (bad, fault)
+            assert fault["where"] == f"{shown(steps)}.amount", (name, bad)
+            assert any(words in fault["message"] for words in ("whole number", "is possible", "is needed")), fault
     assert service.dump() == before
-
-
-def amount_fields(document: dict[str, Any]) -> Iterator[tuple[str, list[str | int]]]:
-    """(operation, path to the money object) of every amount that a body of the OpenAPI takes."""
-    schemas = document["components"]["schemas"]
-    for item in document["paths"].values():
-        taken = item.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json")
-        if taken is not None and "$ref" in taken["schema"]:
-            reference = taken["schema"]["$ref"]
-            for steps in money_in(schemas, schemas[reference.rsplit("/", 1)[1]]):
-                yield item["post"]["operationId"], steps
-
-
-def money_in(schemas: dict[str, Any], schema: dict[str, Any]) -> Iterator[list[str | int]]:
-    if set(schema.get("properties", {})) == {"amount", "currency"}:
-        yield []
-        return
-    for inner in [*schema.get("oneOf", []), *schema.get("allOf", [])]:
-        yield from money_in(schemas, inner)
-    if "$ref" in schema:
-        yield from money_in(schemas, schemas[schema["$ref"].rsplit("/", 1)[1]])
-    if "items" in schema:
-        yield from ([0, *steps] for steps in money_in(schemas, schema["items"]))
-    for name, inner in schema.get("properties", {}).items():
-        yield from ([name, *steps] for steps in money_in(schemas, inner))
-
-
-def with_value(body: dict[str, Any], steps: list[str | int], text: str) -> bytes:
-    """The body as JSON with the text itself at the end of `steps`."""
-    copy = json.loads(json.dumps(body))
-    place = copy
-    for step in steps[:-1]:
-        place = place[step]
-    place[steps[-1]] = "@here@"
-    return json.dumps(copy).replace('"@here@"', text).encode()

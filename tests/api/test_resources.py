@@ -108,7 +108,9 @@ def test_what_the_preview_shows_is_what_the_cancel_does(service: Service, client
     shown, done = client.post(f"{path}/preview", json=wanted).json(), client.post(path, json=wanted).json()
     assert (shown["credit_note_id"], shown["operation_id"]) == (None, None)
     assert done["credit_note_id"].startswith("cn_")
-    assert {**done, "credit_note_id": None, "operation_id": None} == shown
+    assert shown["quote_id"].startswith("quo_")
+    ids = {name: shown[name] for name in ("credit_note_ids", "operation_ids", "quote_id", "expires_at")}
+    assert {**done, "credit_note_id": None, "operation_id": None, **ids} == shown
     assert [line["by"] for line in done["credit"]["lines"]] == ["time", "quantity"]
     assert (done["used_days"], done["of_days"], done["credit"]["invoice_id"]) == (10, 29, invoice["id"])
 

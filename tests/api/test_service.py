@@ -1,13 +1,15 @@
 """What every address has in common: problems, limits, headers, health, and the document that describes it all."""
 
 from datetime import timedelta
-from typing import Any
 
 import httpx
 import pytest
+from litestar import Litestar
+from litestar.routes import HTTPRoute
 from sqlmodel import select
 
 from billing.store.accounts import Installation
+from tests.api.document import calls
 from tests.api.service import PLAN, Service
 
 
@@ -81,29 +83,52 @@ def test_a_schema_of_another_version_is_not_ready(service: Service, client: http
     assert ready.json()["checks"]["vault_key"] == "not checked"
 
 
-def test_the_document_describes_every_operation(client: httpx.Client) -> None:
-    operations = list(described(client))
-    assert len(operations) == 27
-    assert len({operation["operationId"] for operation in operations}) == 27
-    for operation in operations:
-        assert operation["summary"], operation["operationId"]
-        assert len(operation["tags"]) == 1
-        if operation["tags"] != ["Health"]:
-            assert operation["security"] == [{"api_key": []}]
-            problem = operation["responses"]["401"]["content"]["application/problem+json"]["schema"]
+VERBS = {
+    *("Add", "Answer", "Approve", "Book", "Cancel", "Change", "Charge", "Check", "Credit", "Decide", "Disapprove"),
+    *("End", "Erase", "Explain", "Extend", "Forget", "Get", "Give", "Grant", "Hand", "Let", "List", "Look", "Make"),
+    *("Open", "Pause", "Record", "Release", "Report", "Resume", "Revoke", "Say", "Send", "Set", "Show", "Start"),
+    *("Take", "Undo", "Void", "Withdraw"),
+}
+
+
+def test_the_document_describes_every_operation(service: Service, client: httpx.Client) -> None:
+    found = calls(client)
+    assert {(call.method.upper(), call.path) for call in found} == set(served(service.app))
+    assert len({call.name for call in found}) == len(found)
+    for call in found:
+        assert len(call.described["tags"]) == 1
+        if call.described["tags"] != ["Health"]:
+            assert call.described["security"] == [{"api_key": []}]
+            problem = call.described["responses"]["401"]["content"]["application/problem+json"]["schema"]
             assert problem["$ref"].endswith("/Problem")
+
+
+def test_every_summary_is_one_short_sentence_that_starts_with_a_verb(client: httpx.Client) -> None:
+    for call in calls(client):
+        summary = call.described["summary"]
+        assert summary.split()[0] in VERBS, (call.name, summary)
+        assert len(summary) <= 100, call.name
+        assert ". " not in summary, call.name
+        assert call.described.get("description", "x.").endswith("."), call.name
+
+
+def test_every_model_has_a_name_of_its_own_and_a_sentence(client: httpx.Client) -> None:
+    for name, schema in client.get("/openapi.json").json()["components"]["schemas"].items():
+        if schema.get("type") == "object":
+            assert "_" not in name
+            assert schema["description"].endswith("."), name
 
 
 def test_every_body_is_closed_and_has_an_example_that_its_model_takes(client: httpx.Client) -> None:
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     inputs = {name: schema for name, schema in schemas.items() if name.endswith("In")}
     assert all(schema["additionalProperties"] is False for schema in inputs.values())
-    for operation in described(client):
-        if "requestBody" in operation:
-            name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
-            (example,) = inputs[name]["examples"]
-            assert set(inputs[name].get("required", [])) <= set(example) <= set(inputs[name]["properties"])
-            assert any(parameter["name"] == "Idempotency-Key" for parameter in operation["parameters"])
+    for call in calls(client):
+        if call.schema is not None:
+            (example,) = call.schema["examples"]
+            assert set(call.required) <= set(example) <= set(call.schema["properties"])
+        if call.method != "get":
+            assert any(parameter["name"] == "Idempotency-Key" for parameter in call.described["parameters"])
 
 
 def test_the_document_tells_what_an_amount_may_be(client: httpx.Client) -> None:
@@ -111,5 +136,12 @@ def test_the_document_tells_what_an_amount_may_be(client: httpx.Client) -> None:
     assert (amount["type"], amount["minimum"], amount["maximum"]) == ("integer", 0, 100_000_000)
 
 
-def described(client: httpx.Client) -> list[dict[str, Any]]:
-    return [operation for item in client.get("/openapi.json").json()["paths"].values() for operation in item.values()]
+def served(app: Litestar) -> list[tuple[str, str]]:
+    """Method and path of everything that the application serves and describes."""
+    return [
+        (method, route.path_format)
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for method, (handler, _) in route.route_handler_map.items()
+        if handler.include_in_schema and method != "OPTIONS" and not route.path.startswith("/docs")
+    ]

@@ -41,7 +41,7 @@ def address(tmp_path: Path, migrated_file: Path) -> Iterator[str]:
     shutil.copy(migrated_file, file)
     shop = Shop(open_database(f"sqlite:///{file}"))
     accounts = {"main": Account(shop.gateway, 64, timedelta(seconds=65))}
-    wiring = Wiring(shop.database, shop.clock, shop.ids, shop.keyring, accounts, (), shop.namespace)
+    wiring = Wiring(shop.database, shop.clock, shop.ids, shop.keyring, accounts, (), shop.namespace, shop.seller)
     with served(create_app(wiring, Loops(wiring))) as address:
         yield address
     wiring.close()
@@ -56,7 +56,8 @@ def test_the_documentation_page_shows_every_operation_and_asks_nobody_else(brows
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("response", lambda answer: trouble.append(answer.url) if answer.status >= 400 else None)
     page.goto(f"{address}/docs")
-    expect(page.locator(".opblock")).to_have_count(27)
+    paths = page.request.get(f"{address}/openapi.json").json()["paths"]
+    expect(page.locator(".opblock")).to_have_count(sum(len(item) for item in paths.values()))
     expect(page.locator(".info .title")).to_contain_text("Perennial")
     page.locator("[id$=create_refund]").click()
     expect(page.locator(".opblock.is-open")).to_contain_text("Give captured money back")

@@ -36,3 +36,12 @@ def test_a_missing_named_file_is_an_error_and_not_the_defaults(monkeypatch: pyte
     monkeypatch.setenv("BILLING_CONFIG_FILE", "nowhere.toml")
     with pytest.raises(FileNotFoundError):
         load_settings()
+
+
+def test_a_burst_without_a_rate_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "billing.toml"
+    account = 'name = "a"\ngeneration = "rest"\nbase_url = "http://127.0.0.1"\nusername = "u"\nburst = 5\n'
+    file.write_text(f"[[provider_accounts]]\n{account}")
+    monkeypatch.setenv("BILLING_CONFIG_FILE", str(file))
+    with pytest.raises(ValidationError, match="a burst needs a rate_per_second"):
+        load_settings()

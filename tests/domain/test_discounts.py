@@ -29,6 +29,7 @@ def test_an_amount_is_spread_by_largest_remainder() -> None:
 
 def test_an_amount_takes_at_most_what_is_there() -> None:
     assert discounts_of(LINES, [replace(FIVER, amount=5000)]) == [1990, 1490, 490]
+    assert discounts_of(LINES, [replace(FIVER, amount=0)]) == [0, 0, 0]
 
 
 def test_a_discount_on_one_article_leaves_the_others_alone() -> None:

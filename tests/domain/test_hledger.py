@@ -1,5 +1,6 @@
 """The plain-text journal: names, digits, declarations. That hledger reads it is tested with the reports."""
 
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
@@ -49,8 +50,20 @@ def test_amounts_have_the_digits_of_their_currency(amount: int, currency: str, t
 def test_every_account_of_the_chart_has_its_type_and_details_follow() -> None:
     types = {account_name(account).split(":")[0] for account in Account}
     assert types == {"assets", "liabilities", "revenues", "expenses"}
+    assert account_name("receivable") == "assets:receivable"
     assert account_name("vat_payable", "SE:2500") == "liabilities:vat_payable:SE:2500"
 
 
 def test_a_currency_without_minor_units_is_declared_with_a_point() -> None:
     assert list(journal([], [], ["JPY", "EUR"])) == ["commodity 1000.00 EUR\n", "commodity 1000. JPY\n"]
+
+
+def test_a_reference_stays_on_its_line_and_out_of_the_comment() -> None:
+    text = "".join(journal([replace(PAID, reference="a;b\nc d")], [], []))
+    assert text.splitlines()[1] == "2028-03-31 * capture | a b c d"
+
+
+def test_a_posting_is_booked_under_its_detail() -> None:
+    vat = (Posting(Account.VAT_PAYABLE, -656, "SE:2500"), Posting(Account.RECEIVABLE, 656))
+    text = "".join(journal([replace(PAID, postings=vat)], [], []))
+    assert "    liabilities:vat_payable:SE:2500  -6.56 SEK\n" in text

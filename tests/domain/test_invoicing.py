@@ -258,14 +258,13 @@ def test_the_days_of_several_units_are_priced_together() -> None:
     assert "10 of 30 days of 2 x 7.45 EUR (2027-04-20 to 2027-04-30): 14.90 - 9.93 = 4.97 EUR" in line.derivation
 
 
-# 00:00           06:00                                  24:00
-# |--- 21,600 s used ---|------- 64,800 s charged ----------|
+# Apr 1                   Apr 2    06:00                 Apr 3
+# |------- 108,000 s used ----------|--- 64,800 s charged --|
 def test_an_upgrade_by_the_second_covers_the_day_of_the_change_and_says_seconds() -> None:
-    day = date(2027, 4, 1)
-    item, dates = replace(BASE, unit_amount=1000), (day, date(2027, 4, 2))
-    line = charge_for_days(item, "EUR", SWEDEN, dates, 21_600, 86_400, None, seconds_from=day)
-    assert (line.amount, line.starts_on, line.ends_on) == (750, day, date(2027, 4, 2))
-    assert line.derivation.startswith("64800 of 86400 seconds of 10.00 EUR (2027-04-01 to 2027-04-02): 10.00 - 2.50")
+    item, dates = replace(BASE, unit_amount=1000), (date(2027, 4, 1), date(2027, 4, 3))
+    line = charge_for_days(item, "EUR", SWEDEN, dates, 108_000, 172_800, None, seconds_from=date(2027, 4, 2))
+    assert (line.amount, line.starts_on, line.ends_on) == (375, date(2027, 4, 2), date(2027, 4, 3))
+    assert line.derivation.startswith("64800 of 172800 seconds of 10.00 EUR (2027-04-02 to 2027-04-03): 10.00 - 6.25")
 
 
 def test_a_discount_takes_the_same_share_of_an_upgrade() -> None:
@@ -355,7 +354,7 @@ def test_an_invoice_moves_only_along_the_table(status: InvoiceStatus, wanted: In
 def test_a_refused_move_says_what_is_possible() -> None:
     with pytest.raises(TransitionNotAllowed, match="it may become: discarded, open"):
         next_invoice_status(InvoiceStatus.DRAFT, InvoiceStatus.PAID)
-    with pytest.raises(TransitionNotAllowed, match="it may become: nothing, that state is final$"):
+    with pytest.raises(TransitionNotAllowed, match=r"it may become: nothing, that state is final$"):
         next_invoice_status(InvoiceStatus.PAID, InvoiceStatus.VOID)
 
 

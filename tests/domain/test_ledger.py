@@ -13,6 +13,7 @@ from billing.domain.ledger import (
     CreditEffect,
     Posting,
     check_balanced,
+    postings_for_balance_adjusted,
     postings_for_balance_given,
     postings_for_balance_owed,
     postings_for_balance_used,
@@ -247,3 +248,25 @@ def test_a_full_credit_of_an_open_invoice_leaves_the_books_empty(lines: list[Lin
     if paid:
         steps += [postings_for_capture(total), postings_for_refund(total)]
     assert balance(*steps) == {}
+
+
+def test_balance_that_is_granted_costs_revenue_and_carries_no_vat() -> None:
+    granted = (Posting(Account.REVENUE, 500, "goodwill"), Posting(Account.CUSTOMER_BALANCE, -500))
+    assert postings_for_balance_adjusted(500) == granted
+    assert postings_for_void(granted) == postings_for_balance_adjusted(-500)
+
+
+def test_revenue_is_told_apart_by_its_kind() -> None:
+    earned = (Posting(Account.DEFERRED_REVENUE, 584), Posting(Account.REVENUE, -584, "time"))
+    assert postings_for_revenue(584, "time") == earned
+
+
+def test_a_credit_is_refunded_unless_it_is_said_to_be_open() -> None:
+    assert postings_for_credit(CREDIT, "SE") == postings_for_credit(CREDIT, "SE", paid=True)
+
+
+def test_relief_is_booked_by_rate_and_a_rate_may_have_none() -> None:
+    assert postings_for_vat_relief({2500: 496, 1200: 0}, "SE") == (
+        Posting(Account.VAT_PAYABLE, 496, "SE:2500"),
+        Posting(Account.BAD_DEBT, -496),
+    )

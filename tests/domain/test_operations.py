@@ -13,10 +13,13 @@ from billing.domain.operations import (
     FOLLOWS,
     OperationKind,
     OperationStatus,
+    is_merchant_reference,
+    may_be_repeated,
     may_follow,
     merchant_reference,
     next_replay_at,
     operation_key,
+    planned_capture_at,
 )
 
 SENT_AT = datetime(2027, 3, 31, 4, 30, tzinfo=UTC)
@@ -109,3 +112,55 @@ def test_a_reference_is_short_printable_and_derived_from_the_key_alone() -> None
     reference = merchant_reference(operation_key(**INTENT))
     assert reference == "op-621daa0f23060b55558c"
     assert re.fullmatch(r"op-[0-9a-f]{20}", reference)
+
+
+# first send    5 m   1 h   6 h    then a person
+#     |----------|-----|-----|
+def test_without_keys_there_are_three_looks_and_then_a_person() -> None:
+    waits = [next_replay_at(SENT_AT, sends, "legacy") for sends in range(1, 5)]
+    steps = [timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6)]
+    assert waits == [*(SENT_AT + step for step in steps), None]
+
+
+@pytest.mark.parametrize(
+    ("generation", "kind", "is_whole", "allowed"),
+    [
+        ("rest", OperationKind.PURCHASE, False, True),
+        ("legacy", OperationKind.PURCHASE, True, False),
+        ("legacy", OperationKind.VOID, False, True),
+        ("legacy", OperationKind.CAPTURE, True, True),
+        ("legacy", OperationKind.CAPTURE, False, False),
+        ("legacy", OperationKind.REFUND, True, True),
+    ],
+)
+def test_without_a_key_only_what_cannot_happen_twice_is_sent_again(
+    generation: str, kind: OperationKind, is_whole: bool, allowed: bool
+) -> None:
+    assert may_be_repeated(generation, kind, is_whole=is_whole) is allowed
+
+
+# authorized   +31 m: the first instant
+#     |-----------|--- asked for later: at once ---
+def test_a_capture_waits_31_minutes_and_longer_where_the_plan_says_so() -> None:
+    earliest = SENT_AT + timedelta(minutes=31)
+    assert planned_capture_at(SENT_AT, SENT_AT) == earliest
+    assert planned_capture_at(SENT_AT, SENT_AT, timedelta(minutes=5)) == earliest
+    assert planned_capture_at(SENT_AT, SENT_AT, timedelta(days=2)) == SENT_AT + timedelta(days=2)
+    assert planned_capture_at(SENT_AT + timedelta(days=1), SENT_AT) == SENT_AT + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("op-621daa0f23060b55558c", True),
+        ("OP-621daa0f23060b55558c", False),
+        ("inv-621daa0f23060b55558c", False),
+        ("op-621daa0f23060b55558", False),
+        ("op-621daa0f23060b55558X", False),
+        ("op-621DAA0F23060B55558C", False),
+        ("op_621daa0f23060b55558c", False),
+        ("", False),
+    ],
+)
+def test_only_a_reference_of_our_form_is_taken_for_one_of_ours(text: str, ours: bool) -> None:
+    assert is_merchant_reference(text) is ours

@@ -144,3 +144,28 @@ def test_used_days_and_a_full_time_credit_are_the_whole_line(line: EarningLine, 
     settled = replace(credited, recognized_net=earned_net(credited, on_day(used)))
     assert earned_net(settled, END) == settled.keepable_net
     assert settled.deferred_net == 0 or line.keepable_net < days
+
+
+# Apr 11             Apr 21            Apr 30
+# |-- 10 of 19 days --|------ 9 -------|      what an upgrade took back, below 0
+def test_a_line_below_0_is_earned_by_day_too() -> None:
+    taken_back = EarningLine(-1900, -380, "time", starts_on=date(2027, 4, 11), ends_on=END)
+    assert earned_net(taken_back, date(2027, 4, 21)) == -800
+
+
+def test_what_rounding_left_is_earned_with_the_last_day() -> None:
+    line = replace(BASE, taken_tax=1)
+    assert (earned_net(line, END - timedelta(days=1)), earned_net(line, END)) == (1539, 1593)
+
+
+def test_a_credit_of_a_line_that_is_wholly_earned_comes_from_revenue_alone() -> None:
+    assert taken_from_revenue(replace(BASE, recognized_net=1592), 500) == 500
+
+
+def test_with_the_money_a_single_cent_is_earned_and_a_free_line_earns_nothing() -> None:
+    assert earned_net(EarningLine(1, 0, "at_capture", captured_amount=1), START) == 1
+    assert earned_net(EarningLine(0, 0, "at_capture"), START) == 0
+
+
+def test_what_a_late_look_finds_still_deferred_is_released_on_the_next_day() -> None:
+    assert next_release_on([BASE], date(2027, 5, 5)) == date(2027, 5, 6)

@@ -1,6 +1,7 @@
 """A block's hash depends on everything in it and on the block before, and on nothing else."""
 
 import hashlib
+import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from uuid import UUID
@@ -66,3 +67,13 @@ def test_every_change_of_a_row_changes_the_hash(changed: SealedTransaction) -> N
 
 def test_the_hash_before_is_part_of_the_hash() -> None:
     assert block_hash("1" * 64, [CAPTURE]) != block_hash(FIRST, [CAPTURE])
+
+
+def test_the_clock_of_the_machine_does_not_change_a_seal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert canonical(CAPTURE) == TEXT
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -44,7 +44,7 @@ def test_a_file_of_our_form_is_one_payout_with_its_lines() -> None:
 @pytest.mark.parametrize(
     ("was", "becomes", "said"),
     [
-        ("payout,account", "payout,konto", "names the columns"),
+        ("payout,account", "payout,konto", "names the columns: payout,account,paid_on"),
         ("kind,provider_id", "kind", "names the columns"),
         (",39.70,", ",39.705,", "row 2 needs amounts such as 39.70"),
         (",39.70,", ',"39,70",', "row 2 needs amounts"),
@@ -52,10 +52,12 @@ def test_a_file_of_our_form_is_one_payout_with_its_lines() -> None:
         (",39.70,", ",3.9e1,", "row 2 needs amounts"),
         (",39.70,", ",,", "row 2 needs amounts"),
         (",39.70,", ",1000000000000.00,", "too large"),
+        (",0.75", ",0.755", "row 2 needs amounts"),
+        (",18.90,", ",18.905,", "row 4 needs amounts"),
         ("SEK,refund", "SEK,chargeback", "row 3 has no kind"),
         ("po-1,main,2028-04-12,SEK,refund", "po-2,main,2028-04-12,SEK,refund", "one payout"),
         ("SEK,payout", "SEK,credit", "one payout"),
-        ("2028-04-12", "12.4.2028", "needs a date"),
+        ("2028-04-12", "12.4.2028", "row 4 needs a date"),
         ("SEK", "XYZ", "currency code"),
         ("op-2", '"op-2', "not CSV"),
         ("op-2,20.05,", "op-2,20.05", "row 3 has 8 fields instead of 9"),
@@ -64,6 +66,15 @@ def test_a_file_of_our_form_is_one_payout_with_its_lines() -> None:
 def test_a_file_of_another_form_is_refused_with_its_row(was: str, becomes: str, said: str) -> None:
     with pytest.raises(Invalid, match=said):
         read_csv(FILE.replace(was, becomes))
+
+
+def test_one_digit_after_the_point_and_twelve_before_it_are_read() -> None:
+    assert read_csv(FILE.replace(",39.70,", ",39.7,")) == read_csv(FILE)
+    assert read_csv(FILE.replace(",39.70,", ",100000000000.00,")).lines[0].amount == 10**13
+
+
+def test_lines_may_end_as_on_any_machine() -> None:
+    assert read_csv(FILE.replace("\n", "\r")) == read_csv(FILE)
 
 
 def test_an_empty_file_is_refused() -> None:
@@ -85,8 +96,9 @@ def test_money_taken_from_the_bank_stands_below_zero() -> None:
 
 def test_lines_less_fees_are_what_reached_the_bank() -> None:
     check_settlement(PAID)
-    with pytest.raises(Invalid, match="come to 1965 less 75 of fees, not to the 1891"):
+    with pytest.raises(Invalid, match="come to 1965 less 75 of fees, not to the 1891") as refused:
         check_settlement(replace(PAID, amount=1891))
+    assert refused.value.where == "amount"
 
 
 def test_fees_apart_and_fees_given_back_count() -> None:
@@ -111,6 +123,7 @@ def test_debits_and_credits_move_the_payout_without_being_fees() -> None:
         (replace(TAKEN, provider_id=None, reference="op-1"), Match.MATCHED, 1),
         (replace(TAKEN, provider_id="cap-2", reference="op-1"), Match.NOT_FOUND, None),
         (replace(TAKEN, provider_id=None), Match.NOT_FOUND, None),
+        (replace(TAKEN, provider_id=None, reference="op-9"), Match.NOT_FOUND, None),
         (replace(TAKEN, kind=LineKind.REFUND), Match.NOT_FOUND, None),
         (replace(TAKEN, amount=3969), Match.WRONG_AMOUNT, 1),
         (replace(TAKEN, kind=LineKind.DEBIT), Match.NOT_FOUND, None),

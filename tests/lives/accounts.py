@@ -5,11 +5,13 @@ Debits are positive. An invoice is in the books from its number on; everything h
 
 from collections import defaultdict
 
+from lives.invariants import Invariant, nothing_found
 from sqlalchemy import text
 from sqlmodel import Session
 
-from lives.invariants import Invariant, nothing_found
-
+_CARRIED = (
+    "SELECT currency, SUM(amount) FROM pending_lines WHERE kind = 'carried' AND invoice_id IS NULL GROUP BY currency"
+)
 _DUE = "(i.total - i.credited_open - i.captured - i.balance_used - i.paid_outside - i.carried)"
 
 
@@ -99,7 +101,7 @@ def balances_are_in_the_books(session: Session) -> None:
     for sql in (
         "SELECT currency, SUM(amount) FROM customer_balances GROUP BY currency",
         "SELECT currency, SUM(balance_used) FROM invoices WHERE number IS NULL GROUP BY currency",
-        "SELECT currency, SUM(amount) FROM pending_lines WHERE kind = 'carried' AND invoice_id IS NULL GROUP BY currency",
+        _CARRIED,
         "SELECT currency, SUM(amount) FROM ledger_entries WHERE account = 'customer_balance' GROUP BY currency",
     ):
         for currency, amount in session.execute(text(sql)):

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
+from lives.machine import FEW, SHARES, Lives
 
 from billing.domain.credits import GiveAs
 from billing.domain.money import Money
@@ -24,7 +25,6 @@ from billing.use_cases.resolve_credit import ResolveAs, resolve_credit
 from billing.use_cases.revoke import revoke
 from billing.use_cases.void_invoice import void_invoice
 from billing.use_cases.write_off import relieve_vat, write_off
-from lives.machine import FEW, SHARES, Lives
 
 _HAS_INVOICE = precondition(lambda self: bool(self.life.invoices()))
 

@@ -1,6 +1,5 @@
 """A database of its own for every life, on either backend."""
 
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -8,11 +7,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from lives.databases import fresh_sqlite
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL
 
 from billing.store.engine import Database, open_database
-from lives.databases import fresh_sqlite
 
 BACKENDS = ("sqlite", "postgresql")
 NewDatabase = Callable[[], AbstractContextManager[Database]]

@@ -5,7 +5,6 @@ Those that need a provider's memory, or that of an earlier look, stand in `watch
 """
 
 from collections.abc import Callable
-from datetime import datetime
 
 from sqlalchemy import text
 from sqlmodel import Session
@@ -83,14 +82,15 @@ def every_open_invoice_is_followed(session: Session) -> None:
         SELECT i.id, i.dunning_state, i.payment_state, s.status FROM invoices i
         JOIN subscriptions s ON s.id = i.subscription_id
         JOIN customers c ON c.id = i.customer_id
-        JOIN plans l ON l.id = s.plan_id
         WHERE i.status = 'open' AND i.exhausts_at IS NULL AND i.held_because IS NULL
           AND s.review_reason IS NULL AND s.hold IS NULL AND s.gate_expires_at IS NULL
           AND NOT (i.dunning_state = 'awaiting_token' AND s.token_id IS NULL) AND i.dunning_state <> 'exhausted'
           AND NOT EXISTS (
-            SELECT 1 FROM operations o WHERE o.invoice_id = i.id AND o.kind IN ('purchase', 'capture', 'void', 'release')
+            SELECT 1 FROM operations o WHERE o.invoice_id = i.id
+              AND o.kind IN ('purchase', 'capture', 'void', 'release', 'extend')
               AND (o.status IN ('sending', 'unknown', 'needs_operator')
-                OR (o.status = 'planned' AND (o.due_at IS NOT NULL OR s.status = 'paused' OR c.dunning_paused_at IS NOT NULL))
+                OR (o.status = 'planned'
+                  AND (o.due_at IS NOT NULL OR s.status = 'paused' OR c.dunning_paused_at IS NOT NULL))
                 OR (o.status = 'planned' AND o.kind = 'purchase' AND EXISTS (
                   SELECT 1 FROM invoices older WHERE older.subscription_id = i.subscription_id
                     AND older.status = 'open' AND older.id <> i.id AND older.opened_at <= i.opened_at
@@ -98,7 +98,6 @@ def every_open_invoice_is_followed(session: Session) -> None:
                 OR (o.status = 'planned' AND o.kind = 'capture' AND EXISTS (
                   SELECT 1 FROM operations a WHERE a.invoice_id = i.id AND a.kind = 'amend'
                     AND a.status IN ('planned', 'sending', 'unknown', 'needs_operator')))
-                OR (o.authorization IN ('authorized', 'part_captured') AND l.capture <> 'automatic')
                 OR (o.authorization = 'pending_review' AND o.next_check_at IS NOT NULL)))
         """.replace("o.authorization", 'o."authorization"'),
     )
@@ -310,7 +309,7 @@ def nobody_wants_it_so_it_is_given_back(session: Session) -> None:
     nothing_found(
         session,
         "an unwanted authorization stays",
-        "SELECT p.id, p.\"authorization\", i.status FROM operations p JOIN invoices i ON i.id = p.invoice_id"
+        'SELECT p.id, p."authorization", i.status FROM operations p JOIN invoices i ON i.id = p.invoice_id'
         " WHERE p.kind = 'purchase' AND p.standing = 'live' AND p.\"authorization\" IN ('authorized', 'part_captured')"
         " AND i.status <> 'open' AND NOT EXISTS (SELECT 1 FROM operations v WHERE v.purchase_id = p.id"
         " AND v.kind IN ('void', 'release', 'capture') AND v.status NOT IN ('succeeded', 'declined', 'dropped'))",
@@ -362,27 +361,6 @@ def no_row_was_parked_by_a_fault(session: Session) -> None:
         "our own fault sent a call to a person",
         "SELECT id, kind, answer_message FROM operations WHERE answer_code IN ('not_recorded', 'not_prepared')",
     )
-
-
-def nothing_due_is_left(session: Session, now: datetime) -> None:
-    """I2 and I4, right after a tick at `now` with the account open: no row is still due."""
-    for table, due in _DUE.items():
-        columns = "id, status" if table != "invoices" else "id, release_at, remind_at, exhausts_at"
-        nothing_found(session, f"a tick left {table} behind", f"SELECT {columns} FROM {table} WHERE {due}", now=_sql(session, now))
-
-
-_DUE = {
-    "subscriptions": "due_at <= :now AND review_reason IS NULL AND hold IS NULL",
-    "operations": "(status = 'planned' AND due_at <= :now OR next_check_at <= :now)"
-    " AND (lease_until IS NULL OR lease_until <= :now)",
-    "invoices": "release_at <= :now OR status = 'open' AND (remind_at <= :now OR exhausts_at <= :now)"
-    " AND NOT EXISTS (SELECT 1 FROM customers c WHERE c.id = customer_id AND c.dunning_paused_at IS NOT NULL)",
-}
-
-
-def _sql(session: Session, at: datetime) -> object:
-    """An instant as a plain statement compares it: SQLite keeps the text."""
-    return at.strftime("%Y-%m-%d %H:%M:%S.%f") if session.get_bind().dialect.name == "sqlite" else at
 
 
 ALWAYS: tuple[Invariant, ...] = (

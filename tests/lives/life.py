@@ -14,6 +14,10 @@ from uuid import UUID
 from factories import BASE_FEE, FREIGHT, GOODS, START, Shop
 from fakes.gateway import FakeGateway
 from hypothesis import event, note
+from lives.accounts import BOOKS
+from lives.idle import nothing_due_is_left
+from lives.invariants import ALWAYS
+from lives.watching import PROVIDER, Memory, seals_hold
 from sqlalchemy import select
 from sqlmodel import SQLModel
 from sqlmodel import select as select_rows
@@ -32,9 +36,6 @@ from billing.store.subscriptions import Subscription
 from billing.use_cases.reopen_account import reopen_account
 from billing.use_cases.seal_ledger import seal_ledger
 from billing.use_cases.subscribe import NewSubscription, subscribe
-from lives.accounts import BOOKS
-from lives.invariants import ALWAYS, nothing_due_is_left
-from lives.watching import PROVIDER, Memory, seals_hold
 
 TICKS_MAX = 60
 """More passes than this at one instant are no progress: something is due for ever."""
@@ -217,7 +218,7 @@ class Life(Shop):
             return session.get_one(ProviderAccount, "main").halted_at is not None
 
     def reopen(self) -> None:
-        self.act(reopen_account, self.database, self.now, "main", "it is over")
+        self.act(reopen_account, self.database, self.ids, self.now, "main", "it is over")
 
     def check(self) -> None:
         """Every invariant, at this moment."""

@@ -1,4 +1,4 @@
-"""Customers' lives as a state machine: in every order that Hypothesis can think of, with every invariant after each step.
+"""Customers' lives as a state machine: in every order that comes to mind, with every invariant after each step.
 
 `who` and `which` are taken modulo what is there, so that shrinking makes them small and never wrong.
 """
@@ -13,13 +13,13 @@ from uuid import UUID
 from fakes.gateway import TakenButLost
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from lives.life import KINDS, Life
 
 from billing.domain.operations import OperationKind
 from billing.ports import Answer, Declined, NotSent, Refused, Succeeded, Unknown
 from billing.store.engine import Database
 from billing.store.invoices import Invoice, InvoiceLine, lines_of
 from billing.store.subscriptions import Subscription
-from lives.life import KINDS, Life
 
 Row = TypeVar("Row")
 
@@ -53,8 +53,16 @@ ANSWERS: dict[str, tuple[OperationKind, Any]] = {
 """What the provider may say next to a call of a kind."""
 
 STEPS = st.sampled_from(
-    ["claim.committed", "reveal.committed", "gate.committed", "call.begins", "call.answered", "settle.begins"]
-    + ["settle.committed", "replay.committed"]
+    [
+        "claim.committed",
+        "reveal.committed",
+        "gate.committed",
+        "call.begins",
+        "call.answered",
+        "settle.begins",
+        "settle.committed",
+        "replay.committed",
+    ]
 )
 
 
@@ -132,11 +140,13 @@ class Lives(RuleBasedStateMachine):
     @rule()
     def provider_will_review(self) -> None:
         """The next purchase is taken, but not yet decided about."""
-        effects = self.life.gateway.effects_of
-        answer = lambda call: Succeeded(  # noqa: E731  (a value among the answers)
-            Answer(200), f"order-{len(effects(OperationKind.PURCHASE)) + 1}", "pending_review"
-        )
-        self.life.gateway.answer(OperationKind.PURCHASE, answer)
+        gateway = self.life.gateway
+
+        def taken(_call: Any) -> Succeeded:
+            number = len(gateway.effects_of(OperationKind.PURCHASE)) + 1
+            return Succeeded(Answer(200), f"order-{number}", "pending_review")
+
+        gateway.answer(OperationKind.PURCHASE, taken)
 
     @rule(then=st.sampled_from(["authorized", "rejected"]))
     def reviews_are_decided(self, then: str) -> None:

@@ -5,10 +5,9 @@ The examples are always the same ones, so that a red run can be run again; `test
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-
 from lives.turns import Turns
 
-EXAMPLES = {"sqlite": 60, "postgresql": 8}
+EXAMPLES = {"sqlite": 20, "postgresql": 4}
 STEPS = 30
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
+from lives.acts import Acts
+from lives.machine import FEW, ZONES
 
 from billing.domain.changes import ChangeMode
 from billing.domain.pauses import PauseMode
@@ -16,8 +18,6 @@ from billing.use_cases.discount import NewDiscount, grant_discount
 from billing.use_cases.extend_trial import extend_trial
 from billing.use_cases.pause import PauseRequest, pause, preview_pause, undo_pause
 from billing.use_cases.resume import ResumeRequest, preview_resume, resume
-from lives.acts import Acts
-from lives.machine import FEW, ZONES
 
 DAYS = st.sampled_from([None, None, 3, 12])
 MODES = st.sampled_from([None, *ChangeMode])

@@ -35,8 +35,7 @@ _WRITTEN_ONCE = (
     "SELECT id, seq, type FROM events",
     "SELECT id, starts_at, seq, kind, price_id FROM periods",
     "SELECT id, dead_because FROM operations WHERE standing = 'dead'",
-    "SELECT id, request_sha256, amount FROM operations WHERE status IN ('succeeded', 'declined')"
-    " AND \"authorization\" <> 'pending_review'",
+    "SELECT id, request_sha256, amount FROM operations WHERE status = 'declined'",
 )
 
 

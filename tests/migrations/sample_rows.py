@@ -74,6 +74,7 @@ _FITTING: dict[str, dict[str, Any]] = {
     },
     "invoice_lines": {"credited_amount": 0, "credited_tax": 0, "adjusted_amount": 0, "adjusted_tax": 0},
     "discounts": {"percent": 1, "amount": None},
+    "catch_up_approvals": {"valid_until": datetime(2028, 2, 29, tzinfo=UTC)},
     "subscriptions": {"anchor_day": 1},
 }
 

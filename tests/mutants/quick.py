@@ -1,4 +1,4 @@
-"""Stands as tests/conftest.py beside the mutants: the same examples on every run, and none made smaller once one fails."""
+"""Stands as tests/conftest.py beside the mutants: the same examples on every run, none made smaller after a failure."""
 
 from hypothesis import Phase, settings
 

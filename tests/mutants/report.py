@@ -20,6 +20,7 @@ from rich.table import Table
 from verdicts import Mutant, entry, explained, mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
+Reasons = Mapping[tuple[str, str, str], str]
 KEPT = Path(__file__).with_name("survivors.md")
 MODULES = sorted(path.stem for path in (ROOT / "billing" / "domain").glob("*.py") if path.stem != "__init__")
 PERCENT_MIN = 95
@@ -47,8 +48,12 @@ def main(wanted: tuple[str, ...], children: int) -> None:
         run(copy, children, console)
         found = {module: mutants_of(copy, module) for module in modules}
     reasons = explained(KEPT.read_text())
-    console.print(table(found, reasons))
-    sys.exit(0 if is_enough(found, reasons) else 1)
+    click.echo()
+    Console(width=100).print(table(found, reasons))
+    unexplained = listed(found, reasons)
+    total, alive = sum(count for count, _ in found.values()), sum(len(mutants) for _, mutants in found.values())
+    click.echo(f"{shown_share(total, alive)} % of {total:,} mutants killed, {unexplained} survivors without a reason")
+    sys.exit(1 if unexplained or 100 * (total - alive) < PERCENT_MIN * total else 0)
 
 
 def copied(copy: Path, modules: Sequence[str]) -> None:
@@ -85,11 +90,11 @@ def run(copy: Path, children: int, console: Console) -> None:
         sys.exit(3)
 
 
-def table(found: Mapping[str, tuple[int, list[Mutant]]], reasons: Mapping[tuple[str, str, str], str]) -> Table:
+def table(found: Mapping[str, tuple[int, list[Mutant]]], reasons: Reasons) -> Table:
     """A row a module: mutants, killed, survived, and of those the explained ones."""
-    shown = Table("module", *(("mutants", "killed", "survived", "explained", "killed %")), title="Mutants of billing/domain")
-    for column in shown.columns[1:]:
-        column.justify = "right"
+    shown = Table("module", title="Mutants of billing/domain")
+    for name in ("mutants", "killed", "survived", "explained", "killed %"):
+        shown.add_column(name, justify="right")
     for module, (total, alive) in found.items():
         shown.add_row(module, *figures(total, alive, reasons))
     shown.add_section()
@@ -98,8 +103,8 @@ def table(found: Mapping[str, tuple[int, list[Mutant]]], reasons: Mapping[tuple[
     return shown
 
 
-def figures(total: int, alive: Sequence[Mutant], reasons: Mapping[tuple[str, str, str], str]) -> list[str]:
-    known = sum(is_explained(mutant, reasons) for mutant in alive)
+def figures(total: int, alive: Sequence[Mutant], reasons: Reasons) -> list[str]:
+    known = sum(mutant.why(reasons) is not None for mutant in alive)
     return [*(f"{count:,}" for count in (total, total - len(alive), len(alive), known)), shown_share(total, len(alive))]
 
 
@@ -107,3 +112,25 @@ def shown_share(total: int, survived: int) -> str:
     """The percentage killed to one digit, never rounded up."""
     tenths = 1000 * (total - survived) // total if total else 1000
     return f"{tenths // 10}.{tenths % 10}"
+
+
+def listed(found: Mapping[str, tuple[int, list[Mutant]]], reasons: Reasons) -> int:
+    """Prints every survivor with its reason, and those lines of the kept list that nothing survives for any more.
+
+    Returns how many survivors have no reason: they come last, in the form in which survivors.md would hold them.
+    """
+    alive = [mutant for _, mutants in found.values() for mutant in mutants]
+    for mutant in alive:
+        if why := mutant.why(reasons):
+            click.echo(entry(mutant, why))
+    gone = {key for key in reasons if key[0].split(".")[0] in found} - {mutant.key for mutant in alive}
+    for place, before, after in sorted(gone):
+        click.echo(f"no longer survives, strike it from survivors.md: `{place}`: `{before}` → `{after}`")
+    unexplained = [mutant for mutant in alive if mutant.why(reasons) is None]
+    for mutant in unexplained:
+        click.echo(entry(mutant, f"({mutant.verdict}: write a test, or say here why none can tell it apart)"))
+    return len(unexplained)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,7 +3,7 @@
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -13,7 +13,9 @@ UNDETECTED = {0: "survived", 5: "no test", 33: "no test", None: "not run", 34: "
 
 _ENTRY = re.compile(r"- `([\w.]+)`: `(.+)` → `(.*)`\. (.+)")
 _NUMBER = re.compile(r"__mutmut_(?:orig|\d+)\b")
-_WORDS = re.compile(r"""raise \w+\((["'])(?:(?!\1).)* (?:(?!\1).)*\1""")
+_SORT = re.compile(r"- every `(\w+)`: (.+)")
+_LITERAL = re.compile(r"""(["'])((?:(?!\1).)*)\1""")
+_MESSAGE = ("raise ", "assert ", "faults.append(", '"', "'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,16 @@ class Mutant:
         return self.place, self.before, self.after
 
     @property
-    def is_wording(self) -> bool:
-        """Whether only the letters of an error's message differ: what is promised is the class, the field, the facts."""
-        same = self.after.replace("XX", "").lower() == self.before.lower()
-        found, changed = _WORDS.match(self.before), _WORDS.match(self.after)
-        return bool(same and found and changed) and self.before[found.end() :] == self.after[changed.end() :]
+    def sort(self) -> str | None:
+        """The sort of change that survivors.md explains once for all, or None where it needs a line of its own."""
+        if _is_wording(self.before, self.after):
+            return "wording"
+        loosened = {self.before.replace("strict=True", other) for other in ("strict=None", "strict=False", "")}
+        return "strict" if "zip(" in self.before and self.after in loosened else None
+
+    def why(self, reasons: Mapping[tuple[str, str, str], str]) -> str | None:
+        """What the kept list says of it."""
+        return reasons.get(self.key) or (reasons.get((self.sort, "", "")) if self.sort else None)
 
 
 def mutants_of(copy: Path, module: str) -> tuple[int, list[Mutant]]:
@@ -59,12 +66,24 @@ def mutants_of(copy: Path, module: str) -> tuple[int, list[Mutant]]:
 
 
 def explained(text: str) -> dict[tuple[str, str, str], str]:
-    """The kept list: what was changed where, and why nothing can tell it apart."""
-    return {(m[1], m[2], m[3]): m[4] for line in text.splitlines() if (m := _ENTRY.fullmatch(line))}
+    """The kept list: what was changed where, or the sort of change, and why nothing can tell it apart."""
+    lines = text.splitlines()
+    sorts = {(m[1], "", ""): m[2] for line in lines if (m := _SORT.fullmatch(line))}
+    return sorts | {(m[1], m[2], m[3]): m[4] for line in lines if (m := _ENTRY.fullmatch(line))}
 
 
 def entry(mutant: Mutant, why: str) -> str:
     return f"- `{mutant.place}`: `{mutant.before}` → `{mutant.after}`. {why}"
+
+
+def _is_wording(before: str, after: str) -> bool:
+    """Whether only letters of a message differ: what is promised is an error's class, its field and its facts."""
+    old, new = ([m[2] for m in _LITERAL.finditer(line)] for line in (before, after))
+    changed = [(was, now) for was, now in zip(old, new, strict=False) if was != now]
+    if len(changed) != 1 or len(old) != len(new) or not before.startswith(_MESSAGE):
+        return False
+    was, now = changed[0]
+    return " " in was and now.replace("XX", "").lower() == was.lower() and after == before.replace(was, now)
 
 
 def _functions(source: str) -> Iterator[tuple[str, list[str]]]:

@@ -23,6 +23,10 @@ from billing.store.invoices import InvoiceLine
 from billing.store.plans import Plan, Proration
 from billing.store.subscriptions import Subscription
 from billing.use_cases.change import Change, ChangeRequest, cancel_change, change, preview_change
+from billing.use_cases.discount import NewDiscount, grant_discount
+from billing.use_cases.pause import PauseRequest, pause
+from billing.use_cases.quoting import QuoteStale
+from billing.use_cases.resume import ResumeRequest, resume
 
 PURCHASE = OperationKind.PURCHASE
 NOW, NEXT, LATER, RESET = (
@@ -253,6 +257,29 @@ def test_a_quote_a_second_too_old_is_refused(shop: Shop) -> None:
         asked(shop, made, seen.quote.quote_id, price_id=dearer)
 
 
+def test_a_quote_whose_cents_no_longer_hold_is_refused_and_nothing_is_done(shop: Shop) -> None:
+    made = paid(shop)
+    on_april(shop, 11)
+    dearer = shop.price(items=(fee(4990),))
+    seen = shown(shop, made, price_id=dearer)
+    shop.after(minutes=1)
+    discount = NewDiscount("Welcome", percent=1000)
+    grant_discount(shop.database, shop.ids, shop.clock.now(), made, discount)
+    with pytest.raises(QuoteStale):
+        asked(shop, made, seen.quote.quote_id, price_id=dearer)
+    assert len(invoices(shop)) == 1
+
+
+def test_a_quote_from_before_a_new_period_is_refused(shop: Shop) -> None:
+    made = paid(shop)
+    shop.at(datetime(2028, 4, 29, 21, 50, tzinfo=UTC))
+    dearer = shop.price(items=(fee(4990),))
+    seen = shown(shop, made, price_id=dearer)
+    shop.at(datetime(2028, 4, 29, 22, 10, tzinfo=UTC))
+    with pytest.raises(QuoteStale, match="new period"):
+        asked(shop, made, seen.quote.quote_id, price_id=dearer)
+
+
 def test_a_change_is_refused_while_the_period_is_not_paid(shop: Shop) -> None:
     shop.gateway.always(PURCHASE, Declined(Answer(403, "PAYMENT_METHOD_FAILED"), "soft"))
     made = shop.subscription(price_id=shop.price(items=(fee(2990),)))
@@ -335,6 +362,22 @@ def test_without_proration_the_new_price_comes_with_the_next_period(shop: Shop) 
     made = paid(shop, proration=Proration.NONE)
     done = asked(shop, made, price_id=shop.price(items=(fee(4990),)))
     assert (done.plan.mode, done.due_now, done.plan.next_total) == (LATER, 0, 4990)
+
+
+def test_days_that_were_frozen_are_given_back_where_they_are_used(shop: Shop) -> None:
+    # Mar 31        Apr 11           Jun 20     Jun 25               Jul 9
+    # |-- 11 used --|--- frozen -----|- 5 used -|-- 14 of 30 left ---|
+    made = paid(shop)
+    on_april(shop, 11)
+    pause(shop.database, shop.ids, shop.sign, shop.clock.now(), made, PauseRequest())
+    with pytest.raises(TransitionNotAllowed, match="paused"):
+        asked(shop, made, price_id=shop.price(items=(fee(4990),)))
+    shop.at(datetime(2028, 6, 20, 10, tzinfo=UTC))
+    resume(shop.database, shop.ids, shop.seller, shop.sign, shop.clock.now(), made, ResumeRequest())
+    shop.at(datetime(2028, 6, 25, 10, tzinfo=UTC))
+    done = asked(shop, made, price_id=shop.price(items=(fee(4990),)))
+    assert [line.amount for line in done.plan.lines] == [-(2990 - 1595), 4990 - 2661]
+    assert done.plan.next_on == date(2028, 7, 9)
 
 
 def test_impossible_changes_are_named_and_write_nothing(shop: Shop) -> None:

@@ -186,9 +186,8 @@ def test_with_approval_given_at_once_the_oldest_is_collected_at_once(database: D
     shop, made = paused_collection(database)
     assert not resume_now(shop, made, collects_all=True).needs_approval
     shop.tick()
-    assert (
-        shop.gateway.calls_of(PURCHASE)[1].operation_id
-        == next(op.id for op in operations(shop, "purchase") if op.invoice_id == invoices(shop)[1].id)
+    assert shop.gateway.calls_of(PURCHASE)[1].operation_id == next(
+        op.id for op in operations(shop, "purchase") if op.invoice_id == invoices(shop)[1].id
     )
 
 

@@ -3,11 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
 from factories import START, Emailing, NumberOn, Shop
 from reading import entries, invoices, operations, periods, subscription
 
-from billing.domain.errors import Invalid
 from billing.domain.ids import derived_id
 from billing.domain.operations import OperationKind, operation_key
 from billing.ports import Answer, Succeeded
@@ -138,10 +136,8 @@ def test_a_purchase_under_review_is_captured_once_it_is_accepted(shop: Shop) -> 
     assert invoices(shop)[0].status == "paid"
 
 
-def test_a_month_end_price_starts_on_a_last_day_or_not_at_all(shop: Shop) -> None:
+def test_a_month_end_price_bills_from_last_day_to_last_day(shop: Shop) -> None:
     price_id = shop.price(month_end=True)
-    with pytest.raises(Invalid, match="last day of a month"):
-        shop.subscription(price_id=price_id, start_at=datetime(2028, 2, 10, 12, tzinfo=UTC))
     made = shop.subscription(price_id=price_id, start_at=datetime(2028, 2, 29, 12, tzinfo=UTC))
     shop.at(datetime(2028, 2, 29, 12, tzinfo=UTC))
     shop.at(datetime(2028, 4, 1, tzinfo=UTC))

@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from billing.adapters.klarna_legacy.codes import Channel, Verdict, listed, verdict
+from billing.adapters.klarna_legacy.codes import Channel, Verdict, is_already_so, listed, verdict
+from billing.adapters.klarna_legacy.payloads import may_be_repeated
 from billing.adapters.klarna_legacy.xmlrpc import Fault, Value, read_call, read_response
 from billing.adapters.klarna_rest.answers import provider_id, strict_object
 from billing.adapters.network import HttpAnswer, HttpOutcome, LostFailure, NotSentFailure
@@ -74,6 +75,8 @@ def _fault(call: Call, fault: Fault) -> Outcome:
     row = listed(call.kind, Channel.FAULT, fault.code)
     message = ": ".join(part for part in (row.name if row else "", _scrubbed(fault.message, call.token) or "") if part)
     answer = Answer(http_status=200, code=str(fault.code), message=message[:MESSAGE_MAX] or None)
+    if is_already_so(call.kind, fault.code) and may_be_repeated(call.request):
+        return Refused(answer, is_already_so=True)
     return _refused(verdict(call.kind, Channel.FAULT, fault.code), answer)
 
 

@@ -5,7 +5,7 @@ moves, `REFUSED` where it does not. Sources are sections of the legacy wire fact
 says that no document of Klarna's does.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -45,6 +45,13 @@ class Row:
 _ASSESSED = frozenset({OperationKind.EXTEND})
 """An extension is a new credit assessment, and its refusal a refused charge (charging rules, section 2)."""
 
+_ALREADY_SO: Mapping[OperationKind, tuple[int, ...]] = {
+    OperationKind.VOID: (8104, 9109),
+    OperationKind.RELEASE: (8104, 9109),
+    OperationKind.REFUND: (8104,),
+}
+"""A bad status, or a reservation of which nothing is left and which is forgotten."""
+
 _MOVES_NO_MONEY = frozenset(
     {
         OperationKind.AMEND,
@@ -68,6 +75,14 @@ def verdict(kind: OperationKind, channel: Channel, code: int) -> Verdict:
 def listed(kind: OperationKind, channel: Channel, code: int) -> Row | None:
     """The row that speaks of this refusal."""
     return _TABLE.get((kind, channel, code))
+
+
+def is_already_so(kind: OperationKind, fault: int) -> bool:
+    """Whether this fault is how a call of `kind` is answered that is made twice (wire 7; which code is a guess).
+
+    A whole capture is not among them: its refusal does not tell the number of the invoice.
+    """
+    return fault in _ALREADY_SO.get(kind, ())
 
 
 def _faults(
