@@ -44,7 +44,7 @@ serve: setup ## API, clock and loops
 lock: setup ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 -o requirements.lock
 
-mutants: setup ## change the domain a little at a time: do its tests notice? half an hour
+mutants: setup ## change the domain a little at a time: do its tests notice? about twenty minutes
 	$(BIN)/python tests/mutants/report.py
 
 soak-periods: setup ## periods tile in every zone of the world, from 1990 to 2040; minutes

@@ -9,12 +9,11 @@ from billing.domain.subscriptions import SubscriptionStatus
 from billing.ports import Ids
 from billing.store.batch import Batch
 from billing.store.engine import Database
-from billing.store.invoices import DunningState, Invoice, lines_of
+from billing.store.invoices import DunningState, Invoice
 from billing.use_cases.invoice_scene import close_scene, open_scene
 from billing.use_cases.lowering import check_nothing_under_way
 from billing.use_cases.recording import Record, nothing
 from billing.use_cases.settle_follow_up import next_in_line
-from billing.use_cases.settle_scene import Scene
 from billing.use_cases.voiding import void
 
 
@@ -28,7 +27,7 @@ def void_invoice(
     """
     with database.tx() as session:
         scene = open_scene(session, Batch(ids, now), invoice_id)
-        _check(scene)
+        _check(scene.invoice)
         check_nothing_under_way(scene)
         was_in_dunning = scene.invoice.dunning_state != DunningState.NONE
         is_over = scene.subscription.status == SubscriptionStatus.ENDED
@@ -41,8 +40,7 @@ def void_invoice(
         return scene.invoice
 
 
-def _check(scene: Scene) -> None:
-    invoice = scene.invoice
+def _check(invoice: Invoice) -> None:
     next_invoice_status(InvoiceStatus(invoice.status), InvoiceStatus.VOID)
     credit = "only a full credit note cancels it now"
     if invoice.issued_at is not None:
@@ -52,5 +50,3 @@ def _check(scene: Scene) -> None:
         raise TransitionNotAllowed(f"{taken} minor units of this invoice are paid or carried on; {credit}")
     if invoice.credited:
         raise TransitionNotAllowed(f"a credit note refers to this invoice; {credit}")
-    if any(line.adjusted_amount for line in lines_of(scene.session, [invoice.id]).get(invoice.id, [])):
-        raise TransitionNotAllowed(f"a later change took back a part of this invoice; {credit}")

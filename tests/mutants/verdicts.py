@@ -13,6 +13,7 @@ UNDETECTED = {0: "survived", 5: "no test", 33: "no test", None: "not run", 34: "
 
 _ENTRY = re.compile(r"- `([\w.]+)`: `(.+)` → `(.*)`\. (.+)")
 _NUMBER = re.compile(r"__mutmut_(?:orig|\d+)\b")
+_MANGLED = re.compile(r"\bdef x(?:_|ǁ\w+ǁ)")
 _SORT = re.compile(r"- every `(\w+)`: (.+)")
 _LITERAL = re.compile(r"""(["'])((?:(?!\1).)*)\1""")
 _MESSAGE = ("raise ", "assert ", "faults.append(", '"', "'")
@@ -91,7 +92,7 @@ def _functions(source: str) -> Iterator[tuple[str, list[str]]]:
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef) and "__mutmut_" in node.name:
-            own = [_NUMBER.sub("", line).strip() for line in lines[node.lineno - 1 : node.end_lineno]]
+            own = [_MANGLED.sub("def ", _NUMBER.sub("", line)).strip() for line in lines[node.lineno - 1 : node.end_lineno]]
             yield node.name, own
 
 
