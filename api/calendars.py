@@ -150,7 +150,10 @@ class Calendars(Controller):
 
     @post("/zone", status_code=200, sync_to_thread=True, responses=problems(404, 409, 413))
     def change_zone(self, subscription_id: FromPath[str], data: JSONBody[ZoneIn], write: Write) -> Response[ZoneOut]:
-        """Move a subscription to another zone: the running period ends as written, the next begins in the new zone."""
+        """Move a subscription to another zone.
+
+        The running period ends as written, the next begins in the new zone.
+        """
         wiring, moving = write.wiring, in_path(Prefix.SUBSCRIPTION, subscription_id)
         return write.answer(
             200,

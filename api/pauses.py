@@ -199,7 +199,10 @@ class Pauses(Controller):
     def preview_pause(
         self, subscription_id: FromPath[str], data: JSONBody[PausePreviewIn], write: Write
     ) -> Response[PauseOut]:
-        """Show what a pause would do; nothing is changed. `quote_id` holds it for 30 minutes."""
+        """Show what a pause would do; nothing is changed.
+
+        `quote_id` holds it for 30 minutes.
+        """
         wiring, pausing = write.wiring, in_path(Prefix.SUBSCRIPTION, subscription_id)
         return write.answer(
             200,
@@ -211,7 +214,10 @@ class Pauses(Controller):
     def pause_subscription(
         self, subscription_id: FromPath[str], data: JSONBody[PauseIn], write: Write
     ) -> Response[PauseOut]:
-        """Pause a subscription, now or at an instant. Nothing is collected while it lasts."""
+        """Pause a subscription, now or at an instant.
+
+        Nothing is collected while it lasts.
+        """
         wiring, pausing = write.wiring, in_path(Prefix.SUBSCRIPTION, subscription_id)
         return write.answer(
             200,
@@ -242,7 +248,10 @@ class Pauses(Controller):
     def preview_resume(
         self, subscription_id: FromPath[str], data: JSONBody[ResumePreviewIn], write: Write
     ) -> Response[ResumptionOut]:
-        """Show what a resume would do and cost; nothing is changed. `quote_id` holds it for 30 minutes."""
+        """Show what a resume would do and cost; nothing is changed.
+
+        `quote_id` holds it for 30 minutes.
+        """
         wiring, resuming = write.wiring, in_path(Prefix.SUBSCRIPTION, subscription_id)
         return write.answer(
             200,
@@ -254,7 +263,10 @@ class Pauses(Controller):
     def resume_subscription(
         self, subscription_id: FromPath[str], data: JSONBody[ResumeIn], write: Write
     ) -> Response[ResumptionOut]:
-        """End a pause, now or at an instant. What came due meanwhile is collected, the oldest first."""
+        """End a pause, now or at an instant.
+
+        What came due meanwhile is collected, the oldest first.
+        """
         wiring, resuming = write.wiring, in_path(Prefix.SUBSCRIPTION, subscription_id)
         return write.answer(
             200,

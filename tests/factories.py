@@ -59,7 +59,10 @@ class Shop:
         self.keyring = Keyring(LocalKeys(new_keys(self.ids.secret), self.ids.secret), self.ids.secret)
         install(self.database, self.keyring, self.ids, self.clock.now())
         self.namespace = admit(
-            self.database, self.keyring, {"main": AccountTerms(self.generation, minimum_amount=self.minimum_amount)}, "Europe/Stockholm"
+            self.database,
+            self.keyring,
+            {"main": AccountTerms(self.generation, minimum_amount=self.minimum_amount)},
+            "Europe/Stockholm",
         )
         self._count = 0
 

@@ -148,7 +148,10 @@ class Accounts(Controller):
 
     @post("/{name:str}/stop", status_code=200, sync_to_thread=True, responses=problems(404, 409))
     def stop(self, name: FromPath[str], data: JSONBody[StopIn], write: Write) -> Response[AccountOut]:
-        """Stop an account. What is planned waits until it is reopened; what is under way is settled."""
+        """Stop an account.
+
+        What is planned waits until it is reopened; what is under way is settled.
+        """
         return write.answer(
             200,
             lambda record: stop_account(write.wiring.database, write.now, name, data.reason, record),
@@ -157,7 +160,10 @@ class Accounts(Controller):
 
     @post("/{name:str}/reopen", status_code=200, sync_to_thread=True, responses=problems(404, 409))
     def reopen(self, name: FromPath[str], data: JSONBody[ReopenIn], write: Write) -> Response[AccountOut]:
-        """Open an account that was stopped, or whose breaker is open. What waited meanwhile is sent at once."""
+        """Open an account that was stopped, or whose breaker is open.
+
+        What waited meanwhile is sent at once.
+        """
         wiring = write.wiring
         return write.answer(
             200,

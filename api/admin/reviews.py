@@ -129,7 +129,10 @@ class Reviews(Controller):
     def clear_review(
         self, subscription_id: FromPath[str], data: JSONBody[ClearIn], write: Write
     ) -> Response[SubscriptionOut]:
-        """Let a subscription run again. What failed is tried again at once."""
+        """Let a subscription run again.
+
+        What failed is tried again at once.
+        """
         looked_at = in_path(Prefix.SUBSCRIPTION, subscription_id)
         return write.answer(
             200,
@@ -154,7 +157,10 @@ class Reviews(Controller):
     def catch_up(
         self, subscription_id: FromPath[str], data: JSONBody[CatchUpIn], write: Write
     ) -> Response[CaughtUpOut]:
-        """Decide about late periods. What was withheld is billed or forgiven at once, the oldest collected first."""
+        """Decide about late periods.
+
+        What was withheld is billed or forgiven at once, the oldest collected first.
+        """
         wiring, late = write.wiring, in_path(Prefix.SUBSCRIPTION, subscription_id)
         decision = Decision(data.policy, write.holder.name, data.reason)
         return write.answer(
@@ -186,7 +192,10 @@ class Reviews(Controller):
         responses=problems(404, 409),
     )
     def revoke_approval(self, approval_id: FromPath[str], write: Write) -> Response[ApprovalOut]:
-        """Take an approval back. What it has decided stays decided."""
+        """Take an approval back.
+
+        What it has decided stays decided.
+        """
         revoked = in_path(Prefix.APPROVAL, approval_id)
         return write.answer(
             200,

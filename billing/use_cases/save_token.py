@@ -51,15 +51,7 @@ def save_token(
             raise Invalid(
                 f"no provider account has this name; configured: {', '.join(sorted(known))}", where="provider_account"
             )
-        account = session.get_one(ProviderAccount, provider_account)
-        if account.currencies and currency not in account.currencies:
-            raise Invalid(f"this account takes {', '.join(sorted(account.currencies))} only", where="currency")
-        if account.countries and customer.country not in account.countries:
-            takes = ", ".join(sorted(account.countries))
-            raise Invalid(
-                f"the customer is in {customer.country}; this account takes customers in {takes} only",
-                where="provider_account",
-            )
+        _check_terms(session.get_one(ProviderAccount, provider_account), customer, currency)
         if token_with_index(session, provider_account, index_version, index) is not None:
             raise AlreadyExists("this token is kept already", where="token")
         row = StoredToken(
@@ -81,3 +73,15 @@ def save_token(
         session.flush()
         record(session, row)
         return row
+
+
+def _check_terms(account: ProviderAccount, customer: Customer, currency: str) -> None:
+    """Refused now, while somebody is there to choose another account, and not on the day of a renewal."""
+    if account.currencies and currency not in account.currencies:
+        raise Invalid(f"this account takes {', '.join(sorted(account.currencies))} only", where="currency")
+    if account.countries and customer.country not in account.countries:
+        takes = ", ".join(sorted(account.countries))
+        raise Invalid(
+            f"the customer is in {customer.country}; this account takes customers in {takes} only",
+            where="provider_account",
+        )

@@ -193,6 +193,7 @@ def _apply(scene: Stage, operation: Operation, news: News) -> None:
     match news:
         case Succeeded():
             operation.next_check_at, operation.settled_at = None, scene.now
+            operation.provider_reference = _cut(news.facts.get("provider_reference"), 255)
             if isinstance(scene, TokenScene):
                 revoke_succeeded(scene)
             else:

@@ -240,6 +240,30 @@ def test_faults_become_outcomes_by_their_number(kind: OperationKind) -> None:
     assert stopped.account_stopped
 
 
+@pytest.mark.parametrize(
+    ("kind", "code", "expected"),
+    [
+        (OperationKind.VOID, 8104, True),
+        (OperationKind.RELEASE, 9109, True),
+        (REFUND, 8104, True),
+        (REFUND, 9107, False),
+        (CAPTURE, 8104, False),
+        (OperationKind.AMEND, 8104, False),
+    ],
+)
+def test_what_a_second_call_is_told_says_that_it_is_already_so(kind: OperationKind, code: int, expected: bool) -> None:
+    result = outcome(legacy_call(kind), xml_fault(code))
+    assert isinstance(result, Refused)
+    assert result.is_already_so is expected
+
+
+def test_a_part_credit_that_is_refused_is_not_already_so() -> None:
+    part = legacy_call(REFUND, order=legacy_order(REFUND, is_whole=False))
+    result = outcome(part, xml_fault(8104))
+    assert isinstance(result, Refused)
+    assert not result.is_already_so
+
+
 def test_a_frozen_invoice_is_left_alone_for_half_an_hour() -> None:
     result = outcome(legacy_call(CAPTURE), xml_fault(8108))
     assert isinstance(result, NotSent)

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 PREFIXES = {
+    "approval_id": "apv",
     "credit_note_id": "cn",
     "customer_id": "cus",
     "discount_id": "dis",

@@ -3,7 +3,9 @@
 import threading
 
 import httpx
+import pytest
 
+from api.admin.refunds import seconds_to_wait
 from tests.api.service import Service
 
 REFUNDS = "/admin/v1/refunds"
@@ -72,6 +74,22 @@ def test_who_waits_hears_the_end(service: Service, client: httpx.Client) -> None
         loops.join()
     assert (answer.status_code, answer.json()["operation_status"]) == (202, "succeeded")
     assert answer.headers["Preference-Applied"] == "wait=10"
+
+
+@pytest.mark.parametrize(
+    ("prefer", "seconds"),
+    [
+        (None, 0),
+        ("wait=5", 5),
+        ("wait=0005", 5),
+        ("wait=31", 30),
+        (f"wait={'9' * 5000}", 30),
+        ("await", 0),
+        ("wait=-1", 0),
+    ],
+)
+def test_a_wait_is_as_long_as_asked_and_at_most_30_seconds(prefer: str | None, seconds: int) -> None:
+    assert seconds_to_wait(prefer) == seconds
 
 
 def test_an_answer_waited_for_is_the_answer_of_every_repeat(service: Service, client: httpx.Client) -> None:

@@ -85,7 +85,22 @@ def test_a_schema_of_another_version_is_not_ready(service: Service, client: http
 
 VERBS = {
     *("Add", "Answer", "Approve", "Book", "Cancel", "Change", "Charge", "Check", "Credit", "Decide", "Disapprove"),
-    *("End", "Erase", "Explain", "Extend", "Forget", "Get", "Give", "Grant", "Hand", "Let", "List", "Look", "Make"),
+    *(
+        "End",
+        "Erase",
+        "Explain",
+        "Extend",
+        "Forget",
+        "Get",
+        "Give",
+        "Grant",
+        "Hand",
+        "Let",
+        "List",
+        "Look",
+        "Make",
+        "Move",
+    ),
     *("Open", "Pause", "Record", "Release", "Report", "Resume", "Revoke", "Say", "Send", "Set", "Show", "Start"),
     *("Take", "Undo", "Void", "Withdraw"),
 }

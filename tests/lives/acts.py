@@ -1,5 +1,6 @@
 """What customers and operators do in these lives: one rule a verb, on top of time and the provider's moods."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ from billing.use_cases.revoke import revoke
 from billing.use_cases.void_invoice import void_invoice
 from billing.use_cases.write_off import relieve_vat, write_off
 
+MIDDLES = st.sampled_from(["claim.committed", "reveal.committed", "gate.committed", "call.answered"])
 _HAS_INVOICE = precondition(lambda self: bool(self.life.invoices()))
 
 
@@ -49,6 +51,18 @@ class Acts(Lives):
         subscription = self.a_subscription(who)
         token_id = self.life.token(subscription.customer_id)
         self.life.act(replace_token, self.life.database, self.life.ids, self.life.now, subscription.id, token_id)
+
+    @rule(step=MIDDLES, what=st.sampled_from(["cancel", "token", "credit", "pay"]), which=FEW)
+    def meanwhile(self, step: str, what: str, which: int) -> None:
+        """In the middle of the next pass somebody else does this: the gate decides between it and a charge."""
+        acts: dict[str, Callable[[], None]] = {
+            "cancel": lambda: self.cancel(which, CancelAt.NOW, None),
+            "token": lambda: self.new_token(which),
+            "credit": lambda: self.credit(which, CreditBy.AMOUNT, GiveAs.BALANCE, 33),
+            "pay": lambda: self.pay_outside(which, 50, f"bank-{step}"),
+        }
+        if self.life.invoices() or what in ("cancel", "token"):
+            self.life.meanwhile(step, acts[what])
 
     @rule(who=FEW)
     def revoke_token(self, who: int) -> None:

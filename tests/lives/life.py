@@ -35,11 +35,13 @@ from billing.store.runs import due_from
 from billing.store.subscriptions import Subscription
 from billing.use_cases.reopen_account import reopen_account
 from billing.use_cases.seal_ledger import seal_ledger
+from billing.use_cases.sending import nothing
 from billing.use_cases.subscribe import NewSubscription, subscribe
 
 TICKS_MAX = 60
 """More passes than this at one instant are no progress: something is due for ever."""
 
+BEFORE_THE_GATE = ("claim.committed", "reveal.committed")
 AUTHORIZED_FOR = timedelta(days=28)
 _LATEST = START + timedelta(days=900)
 _NOT_COMPARED = ("audit_reveals",)
@@ -204,6 +206,20 @@ class Life(Shop):
             if left[0] == 0:
                 left[0] = -1
                 raise Died
+
+        self.passed = passed
+
+    def meanwhile(self, step: str, act: Callable[[], None]) -> None:
+        """Let `act` happen in the middle of a pass, once, when it passes `step`."""
+
+        def passed(name: str) -> None:
+            if name == step:
+                self.passed = nothing
+                act()
+                if step in BEFORE_THE_GATE:
+                    # From here on nothing may be charged for whom that has closed.
+                    with self.database.tx() as session:
+                        self.memory.look(session, self.gateway)
 
         self.passed = passed
 

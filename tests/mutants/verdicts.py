@@ -92,8 +92,8 @@ def _functions(source: str) -> Iterator[tuple[str, list[str]]]:
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef) and "__mutmut_" in node.name:
-            own = [_MANGLED.sub("def ", _NUMBER.sub("", line)).strip() for line in lines[node.lineno - 1 : node.end_lineno]]
-            yield node.name, own
+            own = lines[node.lineno - 1 : node.end_lineno]
+            yield node.name, [_MANGLED.sub("def ", _NUMBER.sub("", line)).strip() for line in own]
 
 
 def _difference(before: list[str], after: list[str]) -> tuple[str, str]:

@@ -99,7 +99,8 @@ def test_a_renewal_is_reserved_captured_after_31_minutes_and_emailed(legacy: Leg
     taken = only(legacy.books("captures"))
     assert (capture.provider_id, capture.risk, taken["amount"]) == (taken["capture_id"], "ok", 3970)
     assert (invoice.status, invoice.number, invoice.captured) == ("paid", 1, 3970)
-    assert only(operations(legacy, "email_invoice")).status == "succeeded"
+    email = only(operations(legacy, "email_invoice"))
+    assert (email.status, email.provider_id, email.provider_reference) == ("succeeded", None, capture.provider_id)
     assert [row["cause"] for row in legacy.books("send_outs")] == ["email_invoice"]
 
 
