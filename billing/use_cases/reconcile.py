@@ -80,7 +80,7 @@ def _ask_window(
 
 def is_whole(operation: Operation) -> bool:
     """Whether it takes or gives back all there is, as its frozen request says."""
-    return True
+    return bool(operation.details.get("is_whole", False))
 
 
 def evidence(operation: Operation, order: OrderState | None, now: datetime, generation: str = "rest") -> Outcome | None:
