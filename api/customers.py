@@ -50,6 +50,10 @@ class CustomerIn(In):
     country: Annotated[str, Field(min_length=2, max_length=2, description="ISO 3166, such as SE."), Readable]
     zone: Annotated[str, Field(max_length=64, description="IANA time zone, such as Europe/Stockholm."), Readable]
     locale: Annotated[str, Field(min_length=2, max_length=16, description="Such as sv-SE."), Readable]
+    vat_id: Annotated[
+        str | None,
+        Field(max_length=40, description="Of an EU member state; its check digits are checked, VAT is then reversed."),
+    ] = None
 
 
 class CustomerOut(Out):
@@ -62,6 +66,7 @@ class CustomerOut(Out):
     country: str
     zone: str
     locale: str
+    vat_id: str | None
     created_at: datetime
 
 
@@ -80,6 +85,7 @@ def customer_out(row: Customer) -> CustomerOut:
         country=row.country,
         zone=row.zone,
         locale=row.locale,
+        vat_id=row.vat_id,
         created_at=row.created_at,
     )
 
@@ -91,7 +97,7 @@ class Customers(Controller):
     @post(sync_to_thread=True, responses=problems(409, 413))
     def create_customer(self, data: JSONBody[CustomerIn], write: Write) -> Response[CustomerOut]:
         """Make a customer."""
-        new = NewCustomer(data.reference, data.name, data.email, data.country, data.zone, data.locale)
+        new = NewCustomer(data.reference, data.name, data.email, data.country, data.zone, data.locale, data.vat_id)
         return write.answer(
             201,
             lambda record: create_customer(write.wiring.database, write.wiring.ids, write.now, new, record),

@@ -9,11 +9,12 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from api.answers import ListOut, Out, listed
-from api.bodies import SAID, Currency, In, Readable, described, in_path
+from api.bodies import SAID, Currency, In, Readable, Whole, described, in_path
 from api.errors import problems
 from api.idempotency import Write
 from api.queries import After, Limit, Reading, part_of
 from billing.domain.ids import Prefix, shown
+from billing.domain.periods import Interval
 from billing.domain.tokens import Token
 from billing.store.customers import StoredToken, TokenStatus
 from billing.use_cases import look_up
@@ -30,6 +31,13 @@ _LENGTH: dict[str, Any] = {"min_length": 1, "max_length": TOKEN_LENGTH_MAX}
 _EXAMPLE = {"provider_account": "sandbox", "currency": "EUR", "token": "the token as the provider gave it"}
 
 
+class SignedCycleIn(In):
+    """The billing cycle that the customer agreed to."""
+
+    interval: Interval
+    count: Annotated[Whole, Field(ge=1, le=120)]
+
+
 class TokenIn(In):
     """A customer's recurring token."""
 
@@ -42,6 +50,10 @@ class TokenIn(In):
         BeforeValidator(_token),
         Field(description="Sealed on arrival; no answer ever shows it.", json_schema_extra=_LENGTH),
     ]
+    signed_cycle: Annotated[
+        SignedCycleIn | None,
+        Field(description="What the customer signed; a change that leaves it waits for another token."),
+    ] = None
 
 
 class TokenOut(Out):
@@ -94,6 +106,7 @@ class Tokens(Controller):
                 provider_account=data.provider_account,
                 currency=data.currency,
                 token=Token(data.token.get_secret_value()),
+                signed_cycle=(data.signed_cycle.interval, data.signed_cycle.count) if data.signed_cycle else None,
                 record=record,
             ),
             lambda _, token: token_out(token),

@@ -34,6 +34,7 @@ from billing.store.plans import (
     ZeroInvoices,
 )
 from billing.use_cases.recording import Record, nothing
+from billing.use_cases.vat_ids import checked_vat_id
 
 CAPTURE_EARLIEST_MINUTES = 30
 """The provider takes no capture earlier, but for one together with the purchase."""
@@ -114,6 +115,7 @@ class NewCustomer:
     country: str
     zone: str
     locale: str
+    vat_id: str | None = None
 
 
 def create_plan(database: Database, ids: Ids, now: datetime, new: NewPlan, record: Record[Plan] = nothing) -> Plan:
@@ -204,14 +206,20 @@ def check_currency(session: Session, currency: str) -> None:
 def create_customer(
     database: Database, ids: Ids, now: datetime, new: NewCustomer, record: Record[Customer] = nothing
 ) -> Customer:
-    """A customer. Raises `AlreadyExists` for a reference in use, `Invalid` for an unknown zone or country form."""
+    """A customer.
+
+    Raises `AlreadyExists` for a reference in use, `Invalid` for an unknown zone, a wrong country form or VAT id.
+    """
     check_zone(new.zone)
     if not (len(new.country) == 2 and new.country.isascii() and new.country.isupper()):
         raise Invalid("this is not a country code like 'SE'", where="country")
+    vat_id = checked_vat_id(new.vat_id, new.country) if new.vat_id else None
     with database.tx() as session:
         if customer_by_reference(session, new.reference) is not None:
             raise AlreadyExists("there is a customer of this reference already", where="reference")
         customer = Customer(
+            vat_id=vat_id,
+            vat_id_checked_at=now if vat_id else None,
             id=ids.new(),
             reference=new.reference,
             name=new.name,

@@ -3,8 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlmodel import Session
+
 from billing.domain.errors import AlreadyExists, Conflict, Invalid, NotFound
 from billing.domain.money import exponent
+from billing.domain.periods import Interval
 from billing.domain.tokens import Token
 from billing.ports import Ids
 from billing.store.accounts import ProviderAccount, account_names
@@ -28,9 +31,10 @@ def save_token(
     provider_account: str,
     currency: str,
     token: Token,
+    signed_cycle: tuple[Interval, int] | None = None,
     record: Record[StoredToken] = nothing,
 ) -> StoredToken:
-    """Seal `token` for its customer and keep it.
+    """Seal `token` for its customer and keep it, with the billing cycle that the customer signed where it is known.
 
     Raises `NotFound` for an unknown customer, `Invalid` for an unknown account, a currency or country that it does not
     take or an impossible token, and
@@ -41,11 +45,7 @@ def save_token(
         raise Invalid(f"a token has 1 to {TOKEN_LENGTH_MAX} printable characters", where="token")
     index_version, index = keyring.blind_index(provider_account, token)
     with database.tx() as session:
-        customer = session.get(Customer, customer_id)
-        if customer is None:
-            raise NotFound("there is no such customer")
-        if customer.erased_at is not None:
-            raise Conflict("this customer was erased; make a new one")
+        customer = _owner(session, customer_id)
         known = account_names(session)
         if provider_account not in known:
             raise Invalid(
@@ -59,6 +59,8 @@ def save_token(
             customer_id=customer_id,
             provider_account=provider_account,
             currency=currency,
+            signed_interval=signed_cycle[0].value if signed_cycle else None,
+            signed_interval_count=signed_cycle[1] if signed_cycle else None,
             status=TokenStatus.ACTIVE.value,
             sealed=b"",
             version=1,
@@ -73,6 +75,15 @@ def save_token(
         session.flush()
         record(session, row)
         return row
+
+
+def _owner(session: Session, customer_id: UUID) -> Customer:
+    customer = session.get(Customer, customer_id)
+    if customer is None:
+        raise NotFound("there is no such customer")
+    if customer.erased_at is not None:
+        raise Conflict("this customer was erased; make a new one")
+    return customer
 
 
 def _check_terms(account: ProviderAccount, customer: Customer, currency: str) -> None:

@@ -8,6 +8,7 @@ from billing.domain.ledger import postings_for_capture, postings_for_refund
 from billing.domain.operations import Authorization, OperationKind, OperationStatus, Trigger
 from billing.domain.subscriptions import SubscriptionEvent, SubscriptionStatus, next_status
 from billing.ports import Succeeded
+from billing.store.accounts import ProviderAccount
 from billing.store.invoices import (
     CreditNote,
     DunningState,
@@ -51,7 +52,7 @@ def capture_succeeded(scene: Scene, capture: Operation, outcome: Succeeded) -> N
     _grow_lines(scene, capture)
     scene.to_number[invoice.id] = invoice
     scene.batch.post("capture", invoice, postings_for_capture(capture.amount), operation_id=capture.id)
-    if scene.plan.emailing == Emailing.PROVIDER_AGAIN:
+    if _is_emailed(scene):
         _plan_email(scene, purchase, capture)
     _tell_what_is_odd(scene, capture, outcome)
     if amount_due(invoice) == 0:
@@ -141,6 +142,14 @@ def _tell_what_is_odd(scene: Scene, capture: Operation, outcome: Succeeded) -> N
     if outcome.facts.get("linked"):
         capture.origin = "external"
         scene.tell("capture.linked", invoice=scene.invoice.id.hex, operation=capture.id.hex, amount=capture.amount)
+
+
+def _is_emailed(scene: Scene) -> bool:
+    """The current generation writes to the customer at capture by itself; the older one only when it is asked to."""
+    if scene.plan.emailing == Emailing.PROVIDER_AGAIN:
+        return True
+    account = scene.session.get_one(ProviderAccount, scene.invoice.provider_account)
+    return scene.plan.emailing == Emailing.PROVIDER_DEFAULT and account.generation == "legacy"
 
 
 def _plan_email(scene: Scene, purchase: Operation, capture: Operation) -> None:

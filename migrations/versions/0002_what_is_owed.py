@@ -401,10 +401,6 @@ def upgrade() -> None:
         )
         batch_op.create_foreign_key(batch_op.f("fk_invoice_lines_price_id"), "prices", ["price_id"], ["id"])
         batch_op.create_check_constraint(
-            op.f("ck_invoice_lines_kind_known"),
-            sa.text("\"kind\" IN ('item', 'setup', 'adjustment', 'carried', 'balance')"),
-        )
-        batch_op.create_check_constraint(
             op.f("ck_invoice_lines_capture_within_line"), sa.text("amount < 0 OR captured_amount <= amount")
         )
         batch_op.create_check_constraint(
@@ -412,15 +408,19 @@ def upgrade() -> None:
             sa.text("amount < 0 OR credited_tax + adjusted_tax <= tax_amount"),
         )
         batch_op.create_check_constraint(
-            op.f("ck_invoice_lines_credit_within_line"),
-            sa.text("amount < 0 OR credited_amount + adjusted_amount <= amount"),
-        )
-        batch_op.create_check_constraint(
             op.f("ck_invoice_lines_capture_within_quantity"), sa.text("captured_quantity <= quantity")
         )
         batch_op.create_check_constraint(
             op.f("ck_invoice_lines_tax_treatment_known"),
             sa.text("\"tax_treatment\" IN ('standard', 'reverse_charge', 'outside_scope')"),
+        )
+        batch_op.create_check_constraint(
+            op.f("ck_invoice_lines_kind_known"),
+            sa.text("\"kind\" IN ('item', 'setup', 'adjustment', 'carried', 'balance')"),
+        )
+        batch_op.create_check_constraint(
+            op.f("ck_invoice_lines_credit_within_line"),
+            sa.text("amount < 0 OR credited_amount + adjusted_amount <= amount"),
         )
 
     with op.batch_alter_table("invoices", schema=None) as batch_op:
@@ -453,6 +453,9 @@ def upgrade() -> None:
             postgresql_where=sa.text("remind_at IS NOT NULL AND status = 'open'"),
         )
         batch_op.create_check_constraint(
+            op.f("ck_invoices_kind_known"), sa.text("\"kind\" IN ('recurring', 'change', 'manual')")
+        )
+        batch_op.create_check_constraint(
             op.f("ck_invoices_credits_have_one_effect"), sa.text("credited_open + credited_balance <= credited")
         )
         batch_op.create_check_constraint(
@@ -466,9 +469,6 @@ def upgrade() -> None:
         batch_op.create_check_constraint(
             op.f("ck_invoices_dunning_state_known"),
             sa.text("\"dunning_state\" IN ('none', 'retrying', 'awaiting_token', 'waiting_turn', 'held', 'exhausted')"),
-        )
-        batch_op.create_check_constraint(
-            op.f("ck_invoices_kind_known"), sa.text("\"kind\" IN ('recurring', 'change', 'manual')")
         )
 
     with op.batch_alter_table("ledger_entries", schema=None) as batch_op:
@@ -496,10 +496,8 @@ def upgrade() -> None:
             "trigger", existing_type=sa.VARCHAR(length=16), type_=sa.String(length=24), existing_nullable=False
         )
         batch_op.create_check_constraint(
-            op.f("ck_operations_kind_known"),
-            sa.text(
-                "\"kind\" IN ('purchase', 'capture', 'void', 'release', 'refund', 'amend', 'ship', 'extend', 'email_invoice', 'post_invoice', 'extend_due_date', 'revoke')"
-            ),
+            op.f("ck_operations_only_a_revoke_has_no_invoice"),
+            sa.text("(kind = 'revoke') = (invoice_id IS NULL) AND (kind = 'revoke') = (subscription_id IS NULL)"),
         )
         batch_op.create_check_constraint(
             op.f("ck_operations_trigger_known"),
@@ -508,8 +506,10 @@ def upgrade() -> None:
             ),
         )
         batch_op.create_check_constraint(
-            op.f("ck_operations_only_a_revoke_has_no_invoice"),
-            sa.text("(kind = 'revoke') = (invoice_id IS NULL) AND (kind = 'revoke') = (subscription_id IS NULL)"),
+            op.f("ck_operations_kind_known"),
+            sa.text(
+                "\"kind\" IN ('purchase', 'capture', 'void', 'release', 'refund', 'amend', 'ship', 'extend', 'email_invoice', 'post_invoice', 'extend_due_date', 'revoke')"
+            ),
         )
 
     with op.batch_alter_table("periods", schema=None) as batch_op:
@@ -569,21 +569,38 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("dunning_terminal_day", sa.Integer(), server_default="21", nullable=False))
         batch_op.add_column(sa.Column("grace_days", sa.Integer(), server_default="7", nullable=False))
         batch_op.create_check_constraint(
-            op.f("ck_plans_quantity_up_mode_known"),
-            sa.text("\"quantity_up_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')"),
+            op.f("ck_plans_downgrade_mode_known"),
+            sa.text("\"downgrade_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')"),
         )
         batch_op.create_check_constraint(
-            op.f("ck_plans_missing_token_known"), sa.text("\"missing_token\" IN ('pause', 'cancel', 'invoice_only')")
+            op.f("ck_plans_cancel_credit_known"), sa.text("\"cancel_credit\" IN ('none', 'credit', 'refund')")
+        )
+        batch_op.create_check_constraint(
+            op.f("ck_plans_capture_known"), sa.text("\"capture\" IN ('automatic', 'on_dispatch', 'manual')")
+        )
+        batch_op.create_check_constraint(
+            op.f("ck_plans_exhausted_known"), sa.text("\"exhausted\" IN ('cancel', 'unpaid', 'manual')")
+        )
+        batch_op.create_check_constraint(
+            op.f("ck_plans_terms_not_negative"), sa.text("minimum_cycles >= 0 AND notice_days >= 0")
+        )
+        batch_op.create_check_constraint(
+            op.f("ck_plans_shorter_interval_mode_known"),
+            sa.text("\"shorter_interval_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')"),
+        )
+        batch_op.create_check_constraint(
+            op.f("ck_plans_quantity_up_mode_known"),
+            sa.text("\"quantity_up_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')"),
         )
         batch_op.create_check_constraint(
             op.f("ck_plans_zero_invoices_known"), sa.text("\"zero_invoices\" IN ('paid', 'suppressed')")
         )
         batch_op.create_check_constraint(
-            op.f("ck_plans_emailing_known"),
-            sa.text("\"emailing\" IN ('provider_default', 'provider_again', 'ours', 'none')"),
+            op.f("ck_plans_missing_token_known"), sa.text("\"missing_token\" IN ('pause', 'cancel', 'invoice_only')")
         )
         batch_op.create_check_constraint(
-            op.f("ck_plans_proration_known"), sa.text("\"proration\" IN ('day', 'second', 'none')")
+            op.f("ck_plans_emailing_known"),
+            sa.text("\"emailing\" IN ('provider_default', 'provider_again', 'ours', 'none')"),
         )
         batch_op.create_check_constraint(
             op.f("ck_plans_quantity_down_mode_known"),
@@ -597,31 +614,14 @@ def upgrade() -> None:
             sa.text("\"upgrade_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')"),
         )
         batch_op.create_check_constraint(
-            op.f("ck_plans_term_cycles_positive"), sa.text("term_cycles IS NULL OR term_cycles >= 1")
+            op.f("ck_plans_proration_known"), sa.text("\"proration\" IN ('day', 'second', 'none')")
         )
         batch_op.create_check_constraint(
             op.f("ck_plans_longer_interval_mode_known"),
             sa.text("\"longer_interval_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')"),
         )
         batch_op.create_check_constraint(
-            op.f("ck_plans_downgrade_mode_known"),
-            sa.text("\"downgrade_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')"),
-        )
-        batch_op.create_check_constraint(
-            op.f("ck_plans_capture_known"), sa.text("\"capture\" IN ('automatic', 'on_dispatch', 'manual')")
-        )
-        batch_op.create_check_constraint(
-            op.f("ck_plans_cancel_credit_known"), sa.text("\"cancel_credit\" IN ('none', 'credit', 'refund')")
-        )
-        batch_op.create_check_constraint(
-            op.f("ck_plans_exhausted_known"), sa.text("\"exhausted\" IN ('cancel', 'unpaid', 'manual')")
-        )
-        batch_op.create_check_constraint(
-            op.f("ck_plans_terms_not_negative"), sa.text("minimum_cycles >= 0 AND notice_days >= 0")
-        )
-        batch_op.create_check_constraint(
-            op.f("ck_plans_shorter_interval_mode_known"),
-            sa.text("\"shorter_interval_mode\" IN ('charge_now', 'next_invoice', 'at_period_end', 'full_and_reset')"),
+            op.f("ck_plans_term_cycles_positive"), sa.text("term_cycles IS NULL OR term_cycles >= 1")
         )
 
     with op.batch_alter_table("price_items", schema=None) as batch_op:
@@ -729,11 +729,11 @@ def upgrade() -> None:
             op.f("ck_subscriptions_access_known"), sa.text("\"access\" IN ('full', 'grace', 'none')")
         )
         batch_op.create_check_constraint(
-            op.f("ck_subscriptions_pause_mode_known"),
-            sa.text("\"pause_mode\" IS NULL OR \"pause_mode\" IN ('freeze', 'skip', 'collection_only')"),
+            op.f("ck_subscriptions_ended_is_never_due"), sa.text("status <> 'ended' OR due_at IS NULL")
         )
         batch_op.create_check_constraint(
-            op.f("ck_subscriptions_ended_is_never_due"), sa.text("status <> 'ended' OR due_at IS NULL")
+            op.f("ck_subscriptions_pause_mode_known"),
+            sa.text("\"pause_mode\" IS NULL OR \"pause_mode\" IN ('freeze', 'skip', 'collection_only')"),
         )
 
     with op.batch_alter_table("tokens", schema=None, recreate=rebuilt) as batch_op:

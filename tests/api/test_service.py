@@ -101,7 +101,21 @@ VERBS = {
         "Make",
         "Move",
     ),
-    *("Open", "Pause", "Record", "Release", "Report", "Resume", "Revoke", "Say", "Send", "Set", "Show", "Start"),
+    *(
+        "Open",
+        "Pause",
+        "Record",
+        "Release",
+        "Report",
+        "Resume",
+        "Revoke",
+        "Say",
+        "Send",
+        "Set",
+        "Show",
+        "Start",
+        "Stop",
+    ),
     *("Take", "Undo", "Void", "Withdraw"),
 }
 

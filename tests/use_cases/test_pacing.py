@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from factories import Shop
@@ -20,6 +21,7 @@ from billing.store.subscriptions import Subscription
 from billing.use_cases.check_tokens import check_tokens
 from billing.use_cases.install import AccountTerms, admit
 from billing.use_cases.operate import operate
+from billing.use_cases.pacing import take
 from billing.use_cases.reconcile import reconcile
 from billing.use_cases.renew import renew
 from billing.use_cases.reopen_account import reopen_account
@@ -82,12 +84,19 @@ def test_two_workers_share_one_bucket(shop: Shop, other: Sending) -> None:
 
 
 def test_workers_that_ask_at_the_same_moment_get_no_permit_twice(shop: Shop, other: Sending) -> None:
-    limited(shop, rate=1, burst=7)
-    due(shop, 20)
+    limited(shop, rate=1, burst=30)
+    together = Barrier(2)
+
+    def ask(database: Database) -> int:
+        granted = 0
+        for _ in range(30):
+            together.wait()
+            with database.tx() as session:
+                granted += take(session, "main", shop.clock.now(), 1)
+        return granted
+
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(operate, [shop.sending, other]))
-    assert sent(shop) == 7
-    assert Counter(op.claims for op in operations(shop, "purchase") if op.status == "planned") == {0: 13}
+        assert sum(threads.map(ask, [shop.database, other.database])) == 30
 
 
 def test_what_no_permit_is_there_for_is_as_if_never_claimed_and_goes_at_the_promised_instant(shop: Shop) -> None:
