@@ -29,12 +29,7 @@ from billing.use_cases.quoting import QuoteStale
 from billing.use_cases.resume import ResumeRequest, resume
 
 PURCHASE = OperationKind.PURCHASE
-NOW, NEXT, LATER, RESET = (
-    ChangeMode.CHARGE_NOW,
-    ChangeMode.NEXT_INVOICE,
-    ChangeMode.AT_PERIOD_END,
-    ChangeMode.FULL_AND_RESET,
-)
+NOW, NEXT, LATER, RESET = ChangeMode
 
 
 def fee(amount: int, *, quantity: int = 1) -> PriceItem:
