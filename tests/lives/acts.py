@@ -54,7 +54,7 @@ class Acts(Lives):
 
     @rule(step=MIDDLES, what=st.sampled_from(["cancel", "token", "credit", "pay"]), which=FEW)
     def meanwhile(self, step: str, what: str, which: int) -> None:
-        """In the middle of the pass over what is due next somebody else does this: the gate decides between it and a charge."""
+        """In the middle of the next pass somebody else does this: the gate decides between it and a charge."""
         acts: dict[str, Callable[[], None]] = {
             "cancel": lambda: self.cancel(which, CancelAt.NOW, None),
             "token": lambda: self.new_token(which),
