@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StrictBool
 from api.answers import MoneyOut, Out, shown_or_none
 from api.bodies import In, Note, PriceId, described, in_path
 from api.cancellations import UnshippedIn, each_article_once
-from api.errors import problems
+from api.errors import Refused, problems
 from api.idempotency import Write
 from api.queries import Reading
 from api.replacements import QuoteId
@@ -21,6 +21,7 @@ from billing.domain.invoicing import LineDraft, LineKind
 from billing.store.plans import Consent
 from billing.store.subscriptions import Subscription
 from billing.use_cases import look_up
+from billing.use_cases.api_keys import KeyHolder, Role
 from billing.use_cases.change import Change, answer_change, cancel_change, change, preview_change
 from billing.use_cases.change_case import ChangeRequest
 from billing.use_cases.change_later import WaitsFor, pending_change
@@ -43,11 +44,13 @@ class ChangePreviewIn(In):
     ] = ()
     mode: Annotated[ChangeMode | None, Field(description="Without it, what the plan says for the direction.")] = None
     override: Annotated[
-        Note | None, Field(description="A person's reason to lower the price inside the minimum term.")
+        Note | None, Field(description="A reason to lower the price inside the minimum term; operators only.")
     ] = None
 
-    def request(self) -> ChangeRequest:
-        """What the use case takes."""
+    def request(self, holder: KeyHolder) -> ChangeRequest:
+        """What the use case takes. Raises `Refused` 403 for an override by anybody but an operator."""
+        if self.override is not None and holder.role is not Role.ADMIN:
+            raise Refused(403, "forbidden", "a key of role admin is needed to override the minimum term")
         units = {entry.article_number: entry.quantity for entry in self.quantities}
         return ChangeRequest(self.price_id, units, self.mode, self.override)
 
@@ -196,7 +199,11 @@ class Changes(Controller):
 
         Computed by what carries it out, at this instant; nothing is changed. `quote_id` holds it for 30 minutes.
         """
-        wiring, changing, request = write.wiring, in_path(Prefix.SUBSCRIPTION, subscription_id), data.request()
+        wiring, changing, request = (
+            write.wiring,
+            in_path(Prefix.SUBSCRIPTION, subscription_id),
+            data.request(write.holder),
+        )
         return write.answer(
             200,
             lambda _: preview_change(wiring.database, wiring.seller, wiring.sign, write.now, changing, request),
@@ -212,7 +219,11 @@ class Changes(Controller):
         At once, with the next invoice, at the end of the period, or as a new start today; with a quote it costs what
         was quoted, or nothing is done. Units of goods change with the next period.
         """
-        wiring, changing, request = write.wiring, in_path(Prefix.SUBSCRIPTION, subscription_id), data.request()
+        wiring, changing, request = (
+            write.wiring,
+            in_path(Prefix.SUBSCRIPTION, subscription_id),
+            data.request(write.holder),
+        )
         return write.answer(
             200,
             lambda record: change(

@@ -44,6 +44,16 @@ def test_a_change_costs_what_its_preview_said(client: httpx.Client, address: str
     assert client.get(f"/v1/operations/{done['operation_ids'][0]}").json()["kind"] == "purchase"
 
 
+def test_only_an_operator_overrides_the_minimum_term(
+    service: Service, client: httpx.Client, address: str, dearer: str
+) -> None:
+    asked = {"price_id": dearer, "override": "a promise of ours"}
+    with service.client(service.merchant_key) as merchant:
+        refused = merchant.post(f"{address}/change/preview", json=asked)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert client.post(f"{address}/change/preview", json=asked).status_code == 200
+
+
 def test_a_quote_for_something_else_and_a_late_one_are_refused(
     service: Service, client: httpx.Client, address: str, dearer: str
 ) -> None:
