@@ -36,7 +36,8 @@ EXAMPLE = """\b
 Example, one module:
   python tests/mutants/report.py --module money
 \b
-Exit codes: 0 each survivor is explained and, of all modules, enough were killed, 1 not so, 2 a wrong option, 3 mutmut did not run.
+Exit codes: 0 each survivor is explained and, of all modules, enough were killed, 1 not so, 2 a wrong option,
+3 mutmut did not run to its end.
 """
 
 
