@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, update
+from sqlalchemy import BigInteger, CheckConstraint, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from billing.store.bulk import table_of
@@ -45,6 +45,10 @@ class Installation(SQLModel, table=True):
     """Always 1: a second row, and with it a second set of keys, is refused by the database."""
     namespace: UUID
     """Root of every idempotency key: a restored database makes the same keys again."""
+    instance: UUID | None = None
+    """Which database this is: the instance file beside the KEK must name the same one before anything is sent."""
+    mark: int = Field(default=0, sa_type=BigInteger)
+    """Grows with every start and now and then: a database whose mark is behind the file's is an older backup."""
     canary: bytes
     """A sealed record that the configured key must open before anything is charged."""
     created_at: datetime = Field(sa_type=UtcInstant)

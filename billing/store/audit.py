@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, LargeBinary, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field, Session, SQLModel, select
 
 from billing.store.engine import UtcInstant
@@ -23,6 +23,31 @@ class Reveal(SQLModel, table=True):
     purpose: str = Field(max_length=32)
     worker: str = Field(max_length=64)
     at: datetime = Field(sa_type=UtcInstant)
+
+
+class AuditBlock(SQLModel, table=True):
+    """A sealed stretch of the audit log; each block holds the hash of the one before."""
+
+    __tablename__ = "audit_blocks"
+    __table_args__ = (
+        CheckConstraint("seq >= 1 AND reveals >= 1", name="counts_from_one"),
+        CheckConstraint("(seq = 1) = (previous_sha256 = '" + "0" * 64 + "')", name="only_the_first_has_none_before"),
+    )
+
+    seq: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    reveals: int
+    previous_sha256: str = Field(max_length=64, unique=True)
+    sha256: str = Field(max_length=64)
+    last_id: UUID
+    sealed_at: datetime = Field(sa_type=UtcInstant)
+
+
+class AuditBlockMember(SQLModel, table=True):
+    __tablename__ = "audit_block_members"
+    __table_args__ = (Index("ix_audit_block_members_block", "seq"),)
+
+    reveal_id: UUID = Field(primary_key=True, foreign_key="audit_reveals.id")
+    seq: int = Field(foreign_key="audit_blocks.seq")
 
 
 class ApiKey(SQLModel, table=True):

@@ -136,6 +136,10 @@ class Batch:
             at=self.now,
         )
 
+    def tell_all(self, type_: str, **payload: Any) -> None:
+        """An event of a provider account or of the whole service; it belongs to no subscription."""
+        self.add(Event, subscription_id=None, seq=None, type=type_, payload=payload, at=self.now)
+
     def post(
         self,
         kind: str,

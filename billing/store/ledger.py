@@ -18,6 +18,9 @@ from billing.store.payouts import Payout
 
 APPEND_ONLY = ("ledger_transactions", "ledger_entries", "ledger_blocks", "ledger_block_members")
 
+AUDIT_LOGS = ("decisions", "audit_reveals", "audit_blocks", "audit_block_members")
+"""Written once like the ledger: what persons decided, which tokens were opened, and the seals over that."""
+
 LATE_MAX = timedelta(minutes=10)
 """No transaction stays open this long (both time-outs of the database are a minute): older ids are all committed."""
 
@@ -160,7 +163,7 @@ def _sqlite_ddl() -> list[str]:
     return [
         f"CREATE TRIGGER IF NOT EXISTS {table}_no_{verb} BEFORE {verb.upper()} ON {table}"
         f" BEGIN SELECT RAISE(ABORT, '{table} is written once: no {verb}'); END"
-        for table in APPEND_ONLY
+        for table in (*APPEND_ONLY, *AUDIT_LOGS)
         for verb in ("update", "delete")
     ]
 
@@ -174,11 +177,11 @@ def _postgresql_ddl() -> list[str]:
     rows = [
         f"CREATE OR REPLACE TRIGGER {table}_no_rewriting BEFORE UPDATE OR DELETE ON {table}"
         " FOR EACH ROW EXECUTE FUNCTION refuse_rewriting()"
-        for table in APPEND_ONLY
+        for table in (*APPEND_ONLY, *AUDIT_LOGS)
     ]
     whole = [
         f"CREATE OR REPLACE TRIGGER {table}_no_emptying BEFORE TRUNCATE ON {table}"
         " FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting()"
-        for table in APPEND_ONLY
+        for table in (*APPEND_ONLY, *AUDIT_LOGS)
     ]
     return [function, *rows, *whole]

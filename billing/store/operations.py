@@ -39,6 +39,7 @@ _ONE_LIVE = "kind = 'purchase' AND standing = 'live'"
 _PLANNED = "status = 'planned' AND due_at IS NOT NULL"
 _OPEN_QUESTION = "next_check_at IS NOT NULL"
 _LEASED = "lease_until IS NOT NULL"
+_LOOKED_AT = "look_at IS NOT NULL"
 _MAKES_AN_ID = "provider_id IS NOT NULL AND kind IN ('purchase', 'capture', 'refund')"
 
 
@@ -79,6 +80,7 @@ class Operation(SQLModel, table=True):
             sqlite_where=text(_OPEN_QUESTION),
             postgresql_where=text(_OPEN_QUESTION),
         ),
+        Index("ix_operations_look", "look_at", sqlite_where=text(_LOOKED_AT), postgresql_where=text(_LOOKED_AT)),
         Index("ix_operations_leased", "lease_until", sqlite_where=text(_LEASED), postgresql_where=text(_LEASED)),
         Index(
             "ix_operations_provider_id",
@@ -148,6 +150,10 @@ class Operation(SQLModel, table=True):
     answer_code: str | None = Field(default=None, max_length=64)
     answer_message: str | None = Field(default=None, max_length=300)
     settled_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    look_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """When a purchase's order is next read, in case somebody acted in the provider's own portal."""
+    cleared_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    """When an export or a person cleared it for sending after a restore."""
     created_at: datetime = Field(sa_type=UtcInstant)
 
 

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlmodel import Field, Session, SQLModel
 
-from billing.store.engine import UtcInstant
+from billing.store.engine import JSONX, UtcInstant
 from billing.store.invoices import exhausted_from, reminded_from
 from billing.store.operations import asked_from, leased_until, planned_from
 from billing.store.plans import replacement_from
@@ -26,6 +27,10 @@ class Run(SQLModel, table=True):
     invoices_opened: int = 0
     subscriptions_ended: int = 0
     sent_to_review: int = 0
+    halted_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    halted_reason: str | None = Field(default=None, max_length=500)
+    forecast: dict[str, Any] = Field(default_factory=dict, sa_type=JSONX)
+    """What the pass was expected to open, by currency, in minor units."""
 
 
 @dataclass(frozen=True, slots=True)
