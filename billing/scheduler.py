@@ -21,6 +21,7 @@ from billing.use_cases.release_revenue import release_revenue
 from billing.use_cases.remind import remind
 from billing.use_cases.renew import renew
 from billing.use_cases.replace_price import tell_of_replacements
+from billing.use_cases.seal_audit import seal_audit
 from billing.use_cases.seal_ledger import seal_ledger
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,8 @@ class Loops:
 
     def seal(self) -> int:
         """Seal what the ledger has gathered; returns how many transactions."""
-        return seal_ledger(self._wiring.database, self._wiring.clock.now())
+        now = self._wiring.clock.now()
+        return seal_ledger(self._wiring.database, now) + seal_audit(self._wiring.database, now)
 
     def until_idle(self, known: Due | None = None) -> Idle:
         """One pass of all loops until nothing is due: how much was found, and what becomes due next.

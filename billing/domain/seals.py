@@ -1,4 +1,5 @@
-"""What a sealed block of the ledger hashes: its transactions as text, and the hash of the block before it.
+"""What a sealed block hashes: its transactions of the ledger, or its rows of the audit log, as text, and the hash of
+the block before it.
 
 The text is documented in `docs/ledger.md`, so that anyone can compute it again from the rows alone.
 """
@@ -40,11 +41,32 @@ class SealedTransaction:
     entries: Sequence[SealedEntry]
 
 
+@dataclass(frozen=True, slots=True)
+class SealedReveal:
+    """One row of the audit log: which token was opened, for which claim of which operation, by whom, and when."""
+
+    id: UUID
+    operation_id: UUID | None
+    epoch: int
+    token_id: UUID
+    purpose: str
+    worker: str
+    at: datetime
+
+
 def block_hash(previous: str, transactions: Iterable[SealedTransaction]) -> str:
     """SHA-256, in hex, over the hash before and the transactions in the order of their ids."""
     digest = hashlib.sha256(previous.encode())
     for transaction in sorted(transactions, key=lambda one: one.id):
         digest.update(canonical(transaction).encode())
+    return digest.hexdigest()
+
+
+def audit_block_hash(previous: str, reveals: Iterable[SealedReveal]) -> str:
+    """SHA-256, in hex, over the hash before and the reveals in the order of their ids, a line each after a line feed."""
+    digest = hashlib.sha256(previous.encode())
+    for reveal in sorted(reveals, key=lambda one: one.id):
+        digest.update(("\n" + _line(reveal)).encode())
     return digest.hexdigest()
 
 
@@ -56,9 +78,26 @@ def canonical(transaction: SealedTransaction) -> str:
         transaction.kind,
         *("" if id_ is None else id_.hex for id_ in ids),
         transaction.currency,
-        transaction.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        _instant(transaction.at),
         "" if transaction.booked_on is None else transaction.booked_on.isoformat(),
     ]
     entries = sorted(transaction.entries, key=lambda entry: entry.position)
     lines = [[str(e.position), e.account, e.detail, str(e.amount), e.currency] for e in entries]
     return "".join("\n" + "|".join(line) for line in [head, *lines])
+
+
+def _line(reveal: SealedReveal) -> str:
+    fields = (
+        reveal.id.hex,
+        "" if reveal.operation_id is None else reveal.operation_id.hex,
+        str(reveal.epoch),
+        reveal.token_id.hex,
+        reveal.purpose,
+        reveal.worker,
+        _instant(reveal.at),
+    )
+    return "|".join(fields)
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
