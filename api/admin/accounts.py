@@ -154,7 +154,7 @@ class Accounts(Controller):
         """
         return write.answer(
             200,
-            lambda record: stop_account(write.wiring.database, write.now, name, data.reason, record),
+            lambda record: stop_account(write.wiring.database, write.wiring.ids, write.now, name, data.reason, record),
             lambda _, state: account_out(state),
         )
 

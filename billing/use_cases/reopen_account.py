@@ -33,12 +33,14 @@ def reopen_account(
         rests = state.pace.breaker != BreakerState.CLOSED
         if state.account.halted_at is None and not rests:
             raise Conflict("this provider account is not stopped")
+        batch = Batch(ids, now)
         if rests:
             approve(state.pace, now)
-            batch = Batch(ids, now)
             if told is not None:
                 batch.event(told, "account.breaker_closed", account=name, because=because)
-            batch.write(session)
+        if state.account.halted_at is not None:
+            batch.tell_all("account.reopened", account=name, because=because)
+        batch.write(session)
         resume(session, name, because, now)
         session.flush()
         record(session, state)

@@ -9,13 +9,14 @@ from threading import Barrier
 
 import pytest
 from factories import Shop
-from reading import event_types, operations
+from reading import event_types, operations, rows
 
 from billing.domain.errors import Conflict, Invalid
 from billing.domain.operations import OperationKind
 from billing.ports import Answer, Declined, NotSent, Succeeded, Unknown
 from billing.store.engine import Database, open_database
 from billing.store.operations import Operation
+from billing.store.outbox import Event
 from billing.store.paces import AccountPace
 from billing.store.subscriptions import Subscription
 from billing.use_cases.check_tokens import check_tokens
@@ -302,13 +303,17 @@ def test_captures_wait_while_charging_rests_and_other_work_goes_on(shop: Shop) -
 
 def test_an_account_stopped_by_hand_sends_nothing_until_it_is_reopened(shop: Shop) -> None:
     due(shop, 2)
-    stop_account(shop.database, shop.clock.now(), "main", "an outage was announced")
+    stop_account(shop.database, shop.ids, shop.clock.now(), "main", "an outage was announced")
     assert operate(shop.sending) == 0
     with pytest.raises(Conflict):
-        stop_account(shop.database, shop.clock.now(), "main", "again")
+        stop_account(shop.database, shop.ids, shop.clock.now(), "main", "again")
     reopen_account(shop.database, shop.ids, shop.clock.now(), "main", "it is over")
     operate(shop.sending)
     assert statuses(shop) == {"succeeded": 2}
+    assert [event.type for event in rows(shop, Event) if event.subscription_id is None] == [
+        "account.halted",
+        "account.reopened",
+    ]
 
 
 def test_a_token_of_a_customer_from_another_country_is_refused_when_it_comes_in(database: Database) -> None:
