@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-$(shell cat requirements.lock pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help setup demo test check fix migrate serve lock mutants soak-periods
+.PHONY: help setup demo test check fix migrate serve lock mutants planted-bugs fuzz soak-periods
 
 help: ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,12 @@ lock: setup ## write requirements.lock anew from pyproject.toml
 
 mutants: setup ## change the domain a little at a time: do its tests notice? about twenty minutes
 	$(BIN)/python tests/mutants/report.py
+
+fuzz: setup ## changed bytes at every parser that reads what others wrote, for five minutes
+	$(BIN)/python tests/fuzz/run.py --seconds 300
+
+planted-bugs: setup ## put known mistakes into a copy of the code, one by one: do the tests notice? about fifteen minutes
+	$(BIN)/python tests/planted/run.py
 
 soak-periods: setup ## periods tile in every zone of the world, from 1990 to 2040; minutes
 	$(BIN)/python tests/soak/periods.py

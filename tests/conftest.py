@@ -24,6 +24,8 @@ from sqlalchemy.engine import URL
 import migrations
 from billing.store.engine import Database, open_database
 
+pytest_plugins = ["tests.judged_exchanges"]
+
 BACKENDS = ("sqlite", "postgresql")
 RAN: dict[str, set[str]] = {backend: set() for backend in BACKENDS}
 PASSED: dict[str, set[str]] = {backend: set() for backend in BACKENDS}

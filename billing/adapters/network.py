@@ -18,10 +18,9 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-log = logging.getLogger(__name__)
+from billing.adapters.connections import BODY_MAX, GuardedConnector
 
-BODY_MAX = 1024 * 1024
-"""Bytes of an answer's body; a longer one counts as lost."""
+log = logging.getLogger(__name__)
 
 METHODS = frozenset({"GET", "POST", "PATCH"})
 """What may be asked for. aiohttp silently repeats an idempotent method (PUT and DELETE among them) when a kept-open
@@ -138,7 +137,7 @@ class Network:
 
 
 async def _open(concurrency: int, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
+    connector = GuardedConnector(
         limit=concurrency, keepalive_timeout=_KEEP_ALIVE_SECONDS, ssl=True if tls is None else tls
     )
     return aiohttp.ClientSession(

@@ -19,6 +19,8 @@ Signed = tuple[str, ...] | Callable[[Arguments], Iterable[Any]]
 _ALGORITHMS = {64: "sha512", 48: "sha384", 32: "sha256", 20: "sha1", 16: "md5"}
 """Klarna takes the older ones too: which it is shows by the length."""
 
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+
 _ACTIVATION = ("bclass", "cust_no", "flags", "ocr", "orderid1", "orderid2", "reference", "reference_code")
 _ADDRESS = ("careof", "street", "zip", "city", "country", "fname", "lname")
 
@@ -80,7 +82,7 @@ def person_and_goods(arguments: Arguments) -> Iterator[Any]:
 def _present(arguments: Arguments, parts: Iterable[Any]) -> Iterator[Any]:
     version = str(arguments.values.get("proto_vsn", "")).replace(".", ":")
     first = (version, *(arguments.values.get(name) for name in ("client_vsn", "eid", "rno")))
-    return (part for part in (*first, *parts) if part is not None and part != "")
+    return (part for part in (*first, *parts) if part not in _NOTHING)
 
 
 def _article(article: Arguments) -> tuple[Any, Any]:

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from billing.sandbox import digests, faults, keys, methods, routes, spoiling
 from billing.sandbox.limits import Limiter
+from billing.sandbox.recording import Recorder
 from billing.sandbox.sending import send
 from billing.sandbox.spoiling import Refuse
 from billing.sandbox.wire import Answer, Call, Refusal, Withheld
@@ -28,14 +29,15 @@ _CREDENTIALS = "Basic " + base64.b64encode(b"sandbox:sandbox").decode()
 
 
 class Front:
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, recorder: Recorder) -> None:
         self._world = world
+        self._recorder = recorder
         self._limiter = Limiter(time.monotonic)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         correlation_id = str(uuid4())
         door = routes.door_of(request.method, request.path)
-        refuse, limits = routes.REFUSALS[door], dict[str, str]()
+        refuse, limits, call = routes.REFUSALS[door], dict[str, str](), None
         try:
             call, route = await _read(request, door, correlation_id)
             limits = self._counted(route)
@@ -50,6 +52,8 @@ class Front:
                 answer = await self._committed_answer(replace(call, scripted=answer.fault), route, refuse)
         answer = spoiling.spoilt(answer, refuse, correlation_id)
         headers = {"Klarna-Correlation-Id": correlation_id, **limits, **answer.headers}
+        if door == routes.REST:
+            self._recorder.keep(request.method, request.path, call, answer, headers)
         return await send(request, answer, headers)
 
     def _counted(self, route: routes.Route) -> dict[str, str]:

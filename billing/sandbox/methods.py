@@ -7,6 +7,7 @@ from typing import Any
 from billing.sandbox import digests, invoices, reservations, xmlrpc
 from billing.sandbox.arguments import Arguments
 from billing.sandbox.merchant import EID
+from billing.sandbox.part_payments import part_payments
 from billing.sandbox.wire import Answer, Call, Refusal, XmlRpcFault
 from billing.sandbox.world import World
 
@@ -68,9 +69,7 @@ METHODS: dict[str, Method] = {
     "extend_invoice_due_date": Method("eid invno digest info", _BY_INVNO, invoices.extend_due_date, 1),
     "has_account": Method("eid pno digest pno_encoding", ("eid", "pno"), lambda _world, _arguments: "false", 1),
     "get_addresses": Method("pno eid digest pno_encoding type client_ip", ("eid", "pno"), _known_address, 1),
-    "get_pclasses": Method(
-        "eid currency digest country language", ("eid", "currency"), lambda _world, _arguments: [], 2
-    ),
+    "get_pclasses": Method("eid currency digest country language", ("eid", "currency"), part_payments, 2),
     "update_orderno": Method("eid digest invno orderid", ("invno", "orderid"), invoices.passive_only),
     "update_goods_qty": Method("eid digest invno artno qty", ("invno", "artno", "qty"), invoices.passive_only),
     "update_charge_amount": Method("eid digest invno type amount", ("invno", "type", "amount"), invoices.passive_only),

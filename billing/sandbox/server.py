@@ -22,6 +22,7 @@ from aiohttp import web
 from billing.sandbox.clock import Clock
 from billing.sandbox.front import Front
 from billing.sandbox.ledger import Ledger
+from billing.sandbox.recording import Recorder
 from billing.sandbox.settings import Settings
 from billing.sandbox.world import World
 
@@ -57,7 +58,9 @@ async def _listen(world: World, host: str, port: int, parent_pipe: bool) -> None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runner = web.ServerRunner(web.Server(Front(world), access_log=None), shutdown_timeout=0.2)
+    runner = web.ServerRunner(
+        web.Server(Front(world, Recorder.of_environment()), access_log=None), shutdown_timeout=0.2
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

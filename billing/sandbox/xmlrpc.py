@@ -4,6 +4,7 @@ Knows the format alone; which methods there are and what they do stands elsewher
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from html import escape
@@ -19,6 +20,7 @@ MALFORMED, BAD_TYPE = 3999, 9105
 TEXT_XML = {"Content-Type": "text/xml; charset=ISO-8859-1"}
 
 _INT_LIMIT = 2**31
+_EXTENSIONS = "{http://ws.apache.org/xmlrpc/namespaces/extensions}"
 _PROLOG = "<?xml version='1.0' encoding='ISO-8859-1'?>\n"
 _DECLARED = re.compile(rb"<\?xml[^>]*\bencoding\s*=")
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
@@ -72,20 +74,22 @@ def _value(element: Element) -> Any:
     if typed is None:
         return element.text or ""  # a value without a type is a text
     text = typed.text or ""
-    match typed.tag:
+    match typed.tag.removeprefix(_EXTENSIONS):
         case "int" | "i4" | "i8":
             return int(text)
         case "double":
             return _finite(Decimal(text.strip()))
         case "boolean":
-            return text.strip() == "1"
+            return text.strip() in ("1", "true")
         case "array":
             return [_value(value) for value in typed.findall("data/value")]
         case "struct":
             return {member.findtext("name") or "": _member(member) for member in typed.findall("member")}
         case "nil":
             return ""
-        case "string" | "dateTime.iso8601" | "base64":
+        case "base64":
+            return b64decode(text).decode("iso-8859-1")
+        case "string" | "dateTime.iso8601":
             return text
     raise ValueError("no such type")
 

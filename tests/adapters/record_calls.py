@@ -278,10 +278,14 @@ def looked_up(page: Page, capture_id: str) -> None:
     reference = "op-00000000000000000099"
     bought = side.do(PURCHASE, merchant_reference=reference)
     page.names[bought] = "RNO"
-    page.read("What became of an order, by our own order id", lambda: gateway.sightings([reference])[reference].value)
+    page.read(
+        "What became of an order, by our own order id", lambda: gateway.read_sightings([reference])[reference].value
+    )
     side.sandbox.set(status_sees_recurring=True)
-    page.read("The same where Klarna shows recurring orders", lambda: gateway.sightings([reference])[reference].value)
-    page.read("What is left of an invoice", lambda: gateway.invoice_amounts([capture_id])[capture_id])
+    page.read(
+        "The same where Klarna shows recurring orders", lambda: gateway.read_sightings([reference])[reference].value
+    )
+    page.read("What is left of an invoice", lambda: gateway.read_invoices([capture_id])[capture_id])
 
 
 def recorded(sandbox: SandboxProcess) -> str:

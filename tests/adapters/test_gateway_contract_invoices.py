@@ -212,16 +212,16 @@ def test_what_somebody_did_in_the_portal_is_seen_beside_what_we_did(rest: Rest) 
 def test_a_credit_in_the_portal_shows_in_the_amount_of_the_invoice(legacy: Legacy) -> None:
     purchase_id, number = legacy.captured()
     in_portal(legacy, purchase_id, "refund", 200)
-    assert legacy.gateway.invoice_amounts([number, "1"]) == {number: 3770}
+    assert legacy.gateway.read_invoices([number, "1"]) == {number: 3770}
     assert legacy.gateway.read_orders([purchase_id]) == {}
 
 
 def test_a_recurring_order_is_seen_only_where_klarna_shows_it(legacy: Legacy) -> None:
     call = legacy.call(PURCHASE)
     assert isinstance(legacy.send(call), Succeeded)
-    assert legacy.gateway.sightings([call.merchant_reference]) == {call.merchant_reference: "not_found"}
+    assert legacy.gateway.read_sightings([call.merchant_reference]) == {call.merchant_reference: "not_found"}
     legacy.sandbox.set(status_sees_recurring=True)
-    assert legacy.gateway.sightings([call.merchant_reference]) == {call.merchant_reference: "accepted"}
+    assert legacy.gateway.read_sightings([call.merchant_reference]) == {call.merchant_reference: "accepted"}
 
 
 def in_portal(side: Side, purchase_id: str, action: str, amount: int) -> None:

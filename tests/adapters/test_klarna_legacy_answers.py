@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from billing.adapters.klarna_legacy.answers import outcome
 from billing.adapters.klarna_legacy.digest import order_management_digest
-from billing.adapters.klarna_legacy.states import Sighting, invoice_amount, sighting, token_state
+from billing.adapters.klarna_legacy.states import invoice_amount, sighting, token_state
 from billing.adapters.network import HttpAnswer, HttpOutcome, LostFailure, NotSentFailure
 from billing.domain.operations import OperationKind
-from billing.ports import Declined, NotSent, Outcome, Refused, Succeeded, TokenState, Unknown
+from billing.ports import Declined, NotSent, Outcome, Refused, Sighting, Succeeded, TokenState, Unknown
 from tests.fakes.calls import TOKEN_TEXT
 from tests.fakes.legacy_calls import (
     INVOICE_NUMBER,

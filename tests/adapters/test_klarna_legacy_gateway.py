@@ -11,7 +11,6 @@ import pytest
 
 from billing.adapters.klarna_legacy.digest import checkout_authorization, order_management_digest
 from billing.adapters.klarna_legacy.gateway import KlarnaLegacy
-from billing.adapters.klarna_legacy.states import Sighting
 from billing.adapters.klarna_legacy.xmlrpc import read_call
 from billing.adapters.network import Network
 from billing.domain.errors import Invalid
@@ -25,6 +24,7 @@ from billing.ports import (
     PaymentGateway,
     Refused,
     Request,
+    Sighting,
     Succeeded,
     TokenState,
     Unknown,
@@ -201,7 +201,7 @@ def test_our_order_ids_are_looked_up_once_each_and_unreadable_ones_left_out(
             peer.send(answer("200 OK", said[str(asked[1][4])].body))
 
     with SocketServer(script) as server:
-        sightings = gateway_at(server.url).sightings(["op-1", "op-2", "op-3", "op-1"])
+        sightings = gateway_at(server.url).read_sightings(["op-1", "op-2", "op-3", "op-1"])
         network.close()
     assert sightings == {"op-1": Sighting.ACCEPTED, "op-2": Sighting.NOT_FOUND}
     asked = [read_call(received.body) for received in server.received]
@@ -210,7 +210,7 @@ def test_our_order_ids_are_looked_up_once_each_and_unreadable_ones_left_out(
 
 def test_reservations_are_looked_up_as_such(network: Network, gateway_at: Gateways) -> None:
     with SocketServer(always(answer("200 OK", xml_answer(3).body))) as server:
-        sightings = gateway_at(server.url).sightings([RNO], of_reservations=True)
+        sightings = gateway_at(server.url).read_sightings([RNO], of_orders=True)
         network.close()
     asked = read_call(server.received[0].body)
     assert sightings == {RNO: Sighting.DENIED}
@@ -220,7 +220,7 @@ def test_reservations_are_looked_up_as_such(network: Network, gateway_at: Gatewa
 
 def test_amounts_of_invoices_are_read(network: Network, gateway_at: Gateways) -> None:
     with SocketServer(always(answer("200 OK", xml_answer(11900).body))) as server:
-        amounts = gateway_at(server.url).invoice_amounts([INVOICE_NUMBER])
+        amounts = gateway_at(server.url).read_invoices([INVOICE_NUMBER])
         network.close()
     assert amounts == {INVOICE_NUMBER: 11900}
 

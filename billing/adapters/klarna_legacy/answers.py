@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from billing.adapters.klarna_legacy.codes import Channel, Verdict, is_already_so, listed, verdict
+from billing.adapters.klarna_legacy.codes import Channel, Verdict, is_already_so, listed, may_have_ended, verdict
 from billing.adapters.klarna_legacy.payloads import may_be_repeated
 from billing.adapters.klarna_legacy.xmlrpc import Fault, Value, read_call, read_response
 from billing.adapters.klarna_rest.answers import provider_id, strict_object
@@ -77,6 +77,8 @@ def _fault(call: Call, fault: Fault) -> Outcome:
     answer = Answer(http_status=200, code=str(fault.code), message=message[:MESSAGE_MAX] or None)
     if is_already_so(call.kind, fault.code) and may_be_repeated(call.request):
         return Refused(answer, is_already_so=True)
+    if may_have_ended(call.kind, fault.code):
+        return Refused(answer, may_have_ended=True)
     return _refused(verdict(call.kind, Channel.FAULT, fault.code), answer)
 
 
@@ -149,8 +151,8 @@ def _recurring(call: Call, http: HttpAnswer, token: TokenState | None) -> Outcom
 
 def _reserved(answer: Answer, body: Mapping[str, Any]) -> Outcome:
     number = provider_id(body.get("reservation"))
-    # An invoice answers a purchase that was activated at once, and none of ours is.
-    if number is None or "invoice" in body:
+    # An invoice answers a purchase that was activated at once, and none of ours is; the others are errors.
+    if number is None or body.keys() & {"invoice", "reason", "http_status_code", "internal_message"}:
         return Unknown(answer)
     return Succeeded(answer, number, Authorization.AUTHORIZED.value)
 

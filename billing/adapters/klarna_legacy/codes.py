@@ -52,6 +52,9 @@ _ALREADY_SO: Mapping[OperationKind, tuple[int, ...]] = {
 }
 """A bad status, or a reservation of which nothing is left and which is forgotten."""
 
+_MAY_HAVE_ENDED: Mapping[OperationKind, tuple[int, ...]] = {OperationKind.CAPTURE: (8104, 9109)}
+"""How an expired, canceled or activated reservation answers, without telling which of them it is."""
+
 _MOVES_NO_MONEY = frozenset(
     {
         OperationKind.AMEND,
@@ -83,6 +86,11 @@ def is_already_so(kind: OperationKind, fault: int) -> bool:
     A whole capture is not among them: its refusal does not tell the number of the invoice.
     """
     return fault in _ALREADY_SO.get(kind, ())
+
+
+def may_have_ended(kind: OperationKind, fault: int) -> bool:
+    """Whether this fault can mean that the reservation has expired (wire 5; which code is a guess)."""
+    return fault in _MAY_HAVE_ENDED.get(kind, ())
 
 
 def _faults(

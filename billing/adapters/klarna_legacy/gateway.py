@@ -14,13 +14,13 @@ from billing.adapters.klarna_legacy import payloads
 from billing.adapters.klarna_legacy.answers import is_missing, outcome
 from billing.adapters.klarna_legacy.digest import checkout_authorization
 from billing.adapters.klarna_legacy.payloads import TOKEN_PLACEHOLDER, Merchant
-from billing.adapters.klarna_legacy.states import Sighting, invoice_amount, sighting, token_state
+from billing.adapters.klarna_legacy.states import invoice_amount, sighting, token_state
 from billing.adapters.klarna_legacy.xmlrpc import INTEGER_MAX
 from billing.adapters.network import HttpOutcome, HttpRequest, Network
 from billing.domain.errors import Invalid
 from billing.domain.operations import OperationKind
 from billing.domain.tokens import Token
-from billing.ports import Call, Order, OrderState, Outcome, Request, TokenState
+from billing.ports import Call, Order, OrderState, Outcome, Request, Sighting, TokenState
 
 HANDOVER_SECONDS = 2.0
 """A changing call that has no connection by then goes back to its row (charging rules, section 2, step 5)."""
@@ -74,7 +74,7 @@ class KlarnaLegacy:
         return ((calls[index].operation_id, self._outcome(calls[index], came)) for index, came in arrivals)
 
     def read_orders(self, purchase_ids: Sequence[str]) -> dict[str, OrderState]:  # noqa: ARG002  (the port's shape)
-        """Nothing, ever: no call of this generation tells what a reservation is about (see `sightings`)."""
+        """Nothing, ever: no call of this generation tells what a reservation is about (see `read_sightings`)."""
         return {}
 
     def read_tokens(self, tokens: Sequence[tuple[UUID, Token]]) -> dict[UUID, TokenState]:
@@ -92,17 +92,17 @@ class KlarnaLegacy:
         ]
         return {tokens[index][0]: token_state(came) for index, came in self._network.exchange(requests)}
 
-    def sightings(self, ids: Sequence[str], *, of_reservations: bool = False) -> dict[str, Sighting]:
+    def read_invoices(self, capture_ids: Sequence[str]) -> dict[str, int]:
+        """What invoices still come to, credits taken off, in minor units; one that cannot be read is left out."""
+        return self._asked(capture_ids, lambda id_: payloads.amount_question(self._merchant, id_), invoice_amount)
+
+    def read_sightings(self, ids: Sequence[str], *, of_orders: bool = False) -> dict[str, Sighting]:
         """What became of the orders under our own order ids, or of reservations; what nobody said is left out.
 
         A hint only: Klarna documents the call as not being for recurring orders, so that "not found" proves nothing.
         """
-        looked_up_as = payloads.RESERVATION_OR_INVOICE if of_reservations else payloads.OWN_ORDER_ID
+        looked_up_as = payloads.RESERVATION_OR_INVOICE if of_orders else payloads.OWN_ORDER_ID
         return self._asked(ids, lambda id_: payloads.status_question(self._merchant, id_, looked_up_as), sighting)
-
-    def invoice_amounts(self, numbers: Sequence[str]) -> dict[str, int]:
-        """The amounts of invoices in minor units, by number; one that cannot be read is left out."""
-        return self._asked(numbers, lambda number: payloads.amount_question(self._merchant, number), invoice_amount)
 
     @staticmethod
     def may_be_repeated(request: Request) -> bool:

@@ -18,9 +18,20 @@ from billing.adapters.klarna_legacy.digest import (
     order_management_digest,
     update_parts,
 )
-from billing.adapters.klarna_legacy.fields import amount, digested, good, invalid, items, order_lines, text, vat, within
+from billing.adapters.klarna_legacy.fields import (
+    address,
+    amount,
+    digested,
+    good,
+    invalid,
+    items,
+    order_lines,
+    text,
+    vat,
+    within,
+)
 from billing.adapters.klarna_legacy.xmlrpc import INTEGER_MAX, Value, read_call, written_call
-from billing.domain.operations import OperationKind
+from billing.domain.operations import OperationKind, OrderChange
 from billing.ports import Order, Request
 
 TOKEN_PLACEHOLDER = "{token}"  # noqa: S105 - a place for a token, not one
@@ -126,10 +137,13 @@ def _extend(order: Order, merchant: Merchant) -> Request:
 
 
 def _amend(order: Order, merchant: Merchant) -> Request:
-    order_lines(order, "goods_list", lines_min=0)
-    goods: list[Value] = [good(line, f"goods_list[{index}]") for index, line in enumerate(order.lines)]
     # Nothing means "leave it": the reservation keeps the reference by which its purchase is asked about.
-    info: dict[str, Value] = {"goods_list": goods, "dlv_addr": [], "bill_addr": [], **_order_ids(order), "orderid1": ""}
+    info: dict[str, Value] = {"goods_list": [], "dlv_addr": [], "bill_addr": [], **_order_ids(order), "orderid1": ""}
+    if order.changes is OrderChange.ADDRESS:
+        info["dlv_addr"] = address(order.address, "dlv_addr")
+    elif order.changes is OrderChange.AMOUNT:
+        order_lines(order, "goods_list", lines_min=0)
+        info["goods_list"] = [good(line, f"goods_list[{index}]") for index, line in enumerate(order.lines)]
     rno = _reservation(order)
     digest = order_management_digest(update_parts(CLIENT_VERSION, merchant.eid, rno, info), merchant.secret)
     return _call("update", merchant.eid, digest, rno, info)
@@ -154,11 +168,15 @@ def _credit_part(order: Order, merchant: Merchant) -> Request:
 
 
 def _return_amount(order: Order, merchant: Merchant) -> Request:
-    number, rate = _invoice_number(order.capture_id), vat(single_tax_rate(order.lines))
+    number, rate = _invoice_number(order.capture_id), vat(_rate(order))
     # It takes no credit number, so that our reference stands in the text where nothing else does.
     description = text(order.description or order.merchant_reference, "description")
     digest = order_management_digest([merchant.eid, number], merchant.secret)
     return _call("return_amount", merchant.eid, number, order.amount, rate, digest, INCLUDES_VAT, description)
+
+
+def _rate(order: Order) -> int:
+    return single_tax_rate(order.lines) if order.tax_rate is None else order.tax_rate
 
 
 def _email_invoice(order: Order, merchant: Merchant) -> Request:

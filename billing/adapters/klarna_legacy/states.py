@@ -4,22 +4,12 @@ Reading changes nothing, so there is no doubt to keep: what cannot be read whole
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 
 from billing.adapters.klarna_legacy.answers import is_klarnas_error
 from billing.adapters.klarna_legacy.xmlrpc import Fault, Value, read_response
 from billing.adapters.klarna_rest.answers import strict_object
 from billing.adapters.network import HttpAnswer, HttpOutcome
-from billing.ports import TokenState
-
-
-class Sighting(StrEnum):
-    """What `check_order_status` says about an id. A hint: it is documented as not being for recurring orders."""
-
-    ACCEPTED = "accepted"
-    PENDING = "pending"
-    DENIED = "denied"
-    NOT_FOUND = "not_found"
+from billing.ports import Sighting, TokenState
 
 
 _SIGHTINGS: Mapping[str, Sighting] = {"1": Sighting.ACCEPTED, "2": Sighting.PENDING, "3": Sighting.DENIED}

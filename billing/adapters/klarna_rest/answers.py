@@ -60,7 +60,7 @@ def _success(call: Call, http: HttpAnswer) -> Outcome:
 def _purchase(call: Call, http: HttpAnswer) -> Outcome:
     body = strict_object(http) or {}
     answer, order_id, fraud = _evidence(call, http, body), provider_id(body.get("order_id")), body.get("fraud_status")
-    if order_id is None:
+    if order_id is None or _is_error(body) or _contradicts(call, body, _OF_PURCHASE):
         return Unknown(answer)
     match fraud:
         case "ACCEPTED":
@@ -83,7 +83,8 @@ def _refund(call: Call, http: HttpAnswer) -> Outcome:
 def _movement(call: Call, http: HttpAnswer, collection: str, header: str) -> Outcome:
     answer, segments = _evidence(call, http, {}), _segments(http.headers.get("location", ""))
     named_order = segments[segments.index("orders") + 1 :][:1] if "orders" in segments else []
-    if named_order not in ([], [call.purchase_id]) or _is_foreign(http):
+    is_of_another = named_order not in ([], [call.purchase_id])
+    if is_of_another or _is_foreign(http) or _contradicts(call, strict_object(http) or {}, _OF_MOVEMENT):
         return Unknown(answer)
     from_location = segments[-1] if segments[-2:-1] == [collection] else None
     id_ = provider_id(http.headers.get(header) or from_location)
@@ -96,13 +97,43 @@ def _without_id(call: Call, http: HttpAnswer) -> Outcome:
 
 
 def _is_foreign(http: HttpAnswer) -> bool:
-    # The documented body is empty; the page of some proxy in between is no success.
-    return bool(http.body) and strict_object(http) is None
+    # The documented body is empty; the page of some proxy in between is no success, nor an error under a good status.
+    body = strict_object(http) if http.body else {}
+    return body is None or _is_error(body)
+
+
+def _is_error(body: Mapping[str, Any]) -> bool:
+    return "error_code" in body or "error_messages" in body
+
+
+_OF_PURCHASE = {"order_amount": "amount", "merchant_reference2": "merchant_reference"}
+_OF_MOVEMENT = {
+    "captured_amount": "amount",
+    "refunded_amount": "amount",
+    "reference": "merchant_reference",
+    "order_id": "purchase_id",
+}
+
+
+def _contradicts(call: Call, body: Mapping[str, Any], names: Mapping[str, str]) -> bool:
+    """Whether the answer speaks of another amount, currency, order or reference than was asked for.
+
+    None of them has to be there (charging rules, section 2, step 6).
+    """
+    pairs = ((body.get(name, getattr(call, asked)), getattr(call, asked)) for name, asked in names.items())
+    # 119.0 equals 119, and is no amount of Klarna's.
+    is_other = any(type(said) is not type(asked) or said != asked for said, asked in pairs)
+    currency = body.get("purchase_currency", call.currency)
+    return is_other or not isinstance(currency, str) or currency.upper() != call.currency.upper()
 
 
 def _accepted(call: Call, http: HttpAnswer) -> Outcome:
     # Klarna shows a line of plain text as body here (wire facts, section 3): any success is one.
     return Succeeded(_evidence(call, http, {}))
+
+
+def _nothing_documented(call: Call, http: HttpAnswer) -> Outcome:
+    return Unknown(_evidence(call, http, {}))
 
 
 _READERS: Mapping[OperationKind, Callable[[Call, HttpAnswer], Outcome]] = {
@@ -117,6 +148,7 @@ _READERS: Mapping[OperationKind, Callable[[Call, HttpAnswer], Outcome]] = {
     OperationKind.EXTEND: _without_id,
     OperationKind.EXTEND_DUE_DATE: _without_id,
     OperationKind.REVOKE: _accepted,
+    OperationKind.POST_INVOICE: _nothing_documented,
 }
 
 

@@ -16,7 +16,7 @@ from billing.adapters.klarna_rest.states import order_state, token_state
 from billing.adapters.network import HttpRequest, Network
 from billing.domain.errors import Invalid
 from billing.domain.tokens import Token
-from billing.ports import Call, Order, OrderState, Outcome, Request, TokenState
+from billing.ports import Call, Order, OrderState, Outcome, Request, Sighting, TokenState
 
 HANDOVER_SECONDS = 2.0
 """A changing call that has no connection by then goes back to its row (charging rules, section 2, step 5)."""
@@ -63,6 +63,19 @@ class KlarnaRest:
         """The present state of each token, by the caller's id."""
         requests = [self._reading(_filled(f"/customer-token/v1/tokens/{TOKEN_PLACEHOLDER}", t)) for _, t in tokens]
         return {tokens[index][0]: token_state(came) for index, came in self._network.exchange(requests)}
+
+    def read_invoices(self, capture_ids: Sequence[str]) -> dict[str, int]:  # noqa: ARG002  (the port's shape)
+        """Nothing: the order tells what was captured and refunded."""
+        return {}
+
+    def read_sightings(
+        self,
+        ids: Sequence[str],  # noqa: ARG002  (the port's shape)
+        *,
+        of_orders: bool = False,  # noqa: ARG002  (the port's shape)
+    ) -> dict[str, Sighting]:
+        """Nothing: an order is read, and a purchase is asked about under its key."""
+        return {}
 
     def _changing(self, call: Call) -> HttpRequest:
         is_safe = call.request.method in _CHANGING_METHODS

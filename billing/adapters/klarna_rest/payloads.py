@@ -6,11 +6,12 @@ limits the smaller counts. Credentials, keys and tokens are not known here: a pu
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from fractions import Fraction
 from urllib.parse import quote
 
 from billing.domain.errors import Invalid
-from billing.domain.operations import OperationKind
+from billing.domain.operations import OperationKind, OrderChange
 from billing.ports import Order, OrderLine, Request, Shipment
 
 Json = dict[str, object]
@@ -26,7 +27,9 @@ CARRIER_MAX = 100
 URL_MAX = 1024
 DAYS_MAX = 365
 BODY_MAX = 1_000_000
+ADDRESS_TEXT_MAX = 99
 
+_ADDRESS_MAX: Mapping[str, int] = {"postal_code": 10, "country": 2}
 _INTERVALS = frozenset({"DAY", "WEEK", "MONTH", "YEAR"})
 
 
@@ -86,11 +89,37 @@ def _void(order: Order) -> Request:
 
 
 def _amend(order: Order) -> Request:
-    """The order's new amount and all its lines: those sent replace the old ones."""
+    """The order's new amount and all its lines, those sent replace the old ones; or its number, or its address."""
+    if order.changes is not OrderChange.AMOUNT:
+        return _DETAILS[order.changes](order)
     body: Json = {"order_amount": _amount(order.amount, "order_amount"), **_description(order)}
     if order.lines:
         body["order_lines"] = _lines(order, _line_or_share)
     return _patch(f"{_order_path(order)}/authorization", body)
+
+
+def _references(order: Order) -> Request:
+    # Only what the customer sees: by the other one the purchase is found again.
+    body: Json = {"merchant_reference1": _text(order.invoice_reference, "merchant_reference1")}
+    return _patch(f"{_order_path(order)}/merchant-references", body)
+
+
+def _customer_details(order: Order) -> Request:
+    given = {} if order.address is None else asdict(order.address)
+    address: Json = {
+        name: _text(value, f"shipping_address.{name}", _ADDRESS_MAX.get(name, ADDRESS_TEXT_MAX))
+        for name, value in given.items()
+        if value
+    }
+    if not address:
+        raise _invalid("shipping_address", "is missing")
+    return _patch(f"{_order_path(order)}/customer-details", {"shipping_address": address})
+
+
+_DETAILS: Mapping[OrderChange, Callable[[Order], Request]] = {
+    OrderChange.ORDER_NUMBER: _references,
+    OrderChange.ADDRESS: _customer_details,
+}
 
 
 def _release(order: Order) -> Request:

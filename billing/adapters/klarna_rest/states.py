@@ -3,14 +3,18 @@
 Reading changes nothing, so there is no doubt to keep: what cannot be read whole is left out (`None`, `unknown`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from billing.adapters.klarna_rest.answers import provider_id, strict_object
 from billing.adapters.network import HttpAnswer, HttpOutcome
+from billing.domain.money import AMOUNT_MAX
 from billing.domain.operations import Authorization
 from billing.ports import Movement, OrderState, TokenState
+
+REFERENCE_MAX = 255
 
 _AUTHORIZATIONS: Mapping[str, Authorization] = {
     "AUTHORIZED": Authorization.AUTHORIZED,
@@ -35,7 +39,7 @@ def order_state(purchase_id: str, came: HttpOutcome) -> OrderState | None:
         return None
     try:
         return _order_state(purchase_id, body)
-    except (KeyError, TypeError, ValueError, OverflowError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -52,15 +56,14 @@ def token_state(came: HttpOutcome) -> TokenState:
 
 def _order_state(purchase_id: str, body: Mapping[str, Any]) -> OrderState:
     captured = _amount(body["captured_amount"])
-    reference = body.get("merchant_reference2")
     return OrderState(
         purchase_id=purchase_id,
         authorization=_authorization(str(body["status"]), body.get("fraud_status"), captured).value,
-        currency=str(body["purchase_currency"]).upper(),
+        currency=_currency(body["purchase_currency"]),
         amount=_amount(body["order_amount"]),
         captured_amount=captured,
         refunded_amount=_amount(body["refunded_amount"]),
-        merchant_reference=reference if isinstance(reference, str) else None,
+        merchant_reference=_reference(body.get("merchant_reference2")),
         expires_at=_instant(body.get("expires_at")),
         captures=tuple(_movements(body.get("captures"), "capture_id", "captured_amount")),
         refunds=tuple(_movements(body.get("refunds"), "refund_id", "refunded_amount")),
@@ -79,16 +82,29 @@ def _authorization(status: str, fraud_status: object, captured_amount: int) -> A
 
 def _movements(entries: Any, id_field: str, amount_field: str) -> Iterator[Movement]:
     for entry in entries or ():
-        id_, reference = provider_id(entry[id_field]), entry.get("reference")
+        id_ = provider_id(entry[id_field])
         if id_ is None:
             raise ValueError(id_field)
-        yield Movement(id_, reference if isinstance(reference, str) else None, _amount(entry[amount_field]))
+        yield Movement(id_, _reference(entry.get("reference")), _amount(entry[amount_field]))
 
 
 def _amount(value: object) -> int:
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= AMOUNT_MAX:
         raise ValueError("not an amount")
     return value
+
+
+def _currency(value: object) -> str:
+    # Klarna answers in either case (wire facts, section 1).
+    if not isinstance(value, str) or not re.fullmatch("[A-Za-z]{3}", value):
+        raise ValueError("not a currency")
+    return value.upper()
+
+
+def _reference(value: object) -> str | None:
+    """A reference that every database takes; another one is nobody's that we know."""
+    is_text = isinstance(value, str) and len(value) <= REFERENCE_MAX and value.isprintable()
+    return str(value) if is_text else None
 
 
 def _instant(text: object) -> datetime | None:
