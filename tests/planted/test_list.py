@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from run import ROOT, Bug, bugs
+from planted.run import ROOT, Bug, bugs
 
 LEAST = 30
 STEPS = {f"step {n}" for n in range(1, 8)}
