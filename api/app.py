@@ -9,14 +9,19 @@ from litestar.di import Provide
 from litestar.types import Message, Scope
 
 from api.admin.accounts import Accounts
+from api.admin.attention import Attention
+from api.admin.brakes import Brakes
 from api.admin.credit_notes import CreditNotes
+from api.admin.decisions import Decisions
 from api.admin.disputes import Disputes
 from api.admin.dunning import Dunning
+from api.admin.instructions import Instructions
 from api.admin.invoice_states import InvoiceStates
 from api.admin.payments import Payments
 from api.admin.payouts import Payouts
 from api.admin.refunds import Refunds
 from api.admin.reports import Reports
+from api.admin.restores import Restores
 from api.admin.reviews import Reviews
 from api.auth import guard
 from api.balances import BalanceChanges, Balances
@@ -38,6 +43,7 @@ from api.operations import Operations
 from api.pauses import Pauses
 from api.plans import Plans
 from api.prices import Prices
+from api.proofs import Proofs
 from api.replacements import Replacements
 from api.subscription_previews import SubscriptionPreviews
 from api.subscriptions import Subscriptions
@@ -64,6 +70,7 @@ _MERCHANT = [
     Cancellations,
     Invoices,
     Operations,
+    Proofs,
     Captures,
     Dispatches,
     Erasures,
@@ -77,14 +84,19 @@ _MERCHANT = [
 ]
 _ADMIN = [
     Accounts,
+    Attention,
     Reviews,
     Dunning,
     Payouts,
     Refunds,
     Reports,
+    Restores,
     BalanceChanges,
+    Brakes,
     CreditNotes,
+    Decisions,
     Disputes,
+    Instructions,
     InvoiceStates,
     Payments,
 ]
@@ -117,6 +129,7 @@ def create_app(wiring: Wiring, loops: Loops, *, threads: int = THREADS) -> Lites
         route_handlers=[merchant, admin, health(wiring, loops), openapi_document, assets()],
         dependencies={
             "database": Provide(lambda: wiring.database, sync_to_thread=False),
+            "now": Provide(lambda: wiring.clock.now(), sync_to_thread=False),
             "write": Provide(writing(wiring, loops), sync_to_thread=False),
         },
         exception_handlers=handlers(),

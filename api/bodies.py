@@ -153,6 +153,8 @@ PriceId = Annotated[UUID, *_id(Prefix.PRICE)]
 TokenId = Annotated[UUID, *_id(Prefix.TOKEN)]
 InvoiceId = Annotated[UUID, *_id(Prefix.INVOICE)]
 LineId = Annotated[UUID, *_id(Prefix.LINE)]
+OperationId = Annotated[UUID, *_id(Prefix.OPERATION)]
+RecordId = Annotated[UUID, *_id(Prefix.RESTORED_RECORD)]
 
 
 def in_path(prefix: Prefix, text: str) -> UUID:

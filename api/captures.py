@@ -101,9 +101,13 @@ class CaptureOut(Out):
 
 
 class ShipmentOut(Out):
-    """The operation that tells the provider."""
+    """The operation that tells the provider of the parcels.
+
+    Where it takes them with a capture only (`is_told` false) they are kept with the operation and not sent.
+    """
 
     operation_id: str
+    is_told: bool
 
 
 def _capture_out(done: CapturePlanned) -> CaptureOut:
@@ -115,7 +119,7 @@ def _capture_out(done: CapturePlanned) -> CaptureOut:
 
 
 def _shipment_out(done: ShipmentPlanned) -> ShipmentOut:
-    return ShipmentOut(operation_id=shown(Prefix.OPERATION, done.operation_id))
+    return ShipmentOut(operation_id=shown(Prefix.OPERATION, done.operation_id), is_told=done.is_told)
 
 
 class Captures(Controller):

@@ -16,7 +16,16 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 from pydantic import BaseModel, Field
 
-from billing.domain.errors import BadRows, BillingError, Conflict, Invalid, NotFound, NotReady, VaultError
+from billing.domain.errors import (
+    BadRows,
+    BillingError,
+    Conflict,
+    ContradictsProvider,
+    Invalid,
+    NotFound,
+    NotReady,
+    VaultError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +64,10 @@ class Problem(BaseModel):
     detail: str
     code: str
     errors: list[Fault] | None = None
+    ours: dict[str, str | int | None] | None = Field(
+        default=None, description="What this service holds, where a decision contradicts the provider's record."
+    )
+    provider: dict[str, str | int | None] | None = Field(default=None, description="What the provider's record says.")
 
 
 class Refused(Exception):
@@ -78,8 +91,10 @@ def status_of(error: BillingError) -> int:
     return next(STATUSES[cls] for cls in type(error).__mro__ if cls in STATUSES)
 
 
-def problem(status: int, code: str, detail: str, faults: Sequence[Fault] = ()) -> bytes:
-    """A problem document."""
+def problem(
+    status: int, code: str, detail: str, faults: Sequence[Fault] = (), sides: Mapping[str, Any] | None = None
+) -> bytes:
+    """A problem document; `sides` are ours and the provider's, where they contradict each other."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -89,6 +104,7 @@ def problem(status: int, code: str, detail: str, faults: Sequence[Fault] = ()) -
     }
     if faults:
         document["errors"] = [fault.model_dump() for fault in faults]
+    document.update(sides or {})
     return json.dumps(document, ensure_ascii=False).encode()
 
 
@@ -97,7 +113,8 @@ def refusal(error: BillingError) -> tuple[int, bytes]:
     faults = [Fault(where=error.where, message=error.message)] if error.where else []
     if isinstance(error, BadRows):
         faults = [Fault(where=where, message=message) for where, message in error.faults]
-    return status_of(error), problem(status_of(error), error.code, error.message, faults)
+    sides = {"ours": error.ours, "provider": error.provider} if isinstance(error, ContradictsProvider) else None
+    return status_of(error), problem(status_of(error), error.code, error.message, faults, sides)
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:

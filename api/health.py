@@ -36,11 +36,12 @@ def health(wiring: Wiring, loops: Loops) -> Router:
 
     @get("/ready", sync_to_thread=True, responses={503: ResponseSpec(ReadyOut, description="It cannot bill now.")})
     def ready() -> Response[ReadyOut]:
-        """Say whether the service can bill: database, schema, vault key, and work that is not overdue.
+        """Say whether the service can bill: database, schema, vault key, work that is not overdue, and no copy.
 
         Answers 503 with the same document where it cannot.
         """
         checks = check_ready(wiring.database, wiring.keyring, wiring.clock.now(), schema, loops.next_due_at)
+        checks = {**checks, "instance": wiring.guard.refusal or OK}
         is_ready = all(said == OK for said in checks.values())
         document = ReadyOut(status=OK if is_ready else "not ready", checks=dict(checks))
         return Response(document, status_code=200 if is_ready else 503)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
+from pydantic import Field
 
 from api.answers import ListOut, MoneyOut, Out, document_number, listed, shown_or_none
 from api.bodies import in_path
@@ -52,6 +53,10 @@ class InvoiceOut(Out):
     total: MoneyOut
     tax_total: MoneyOut
     captured: MoneyOut
+    risk: Annotated[
+        str | None,
+        Field(description="What the provider said when it was captured: `ok`, or `no_risk`, for a person to look at."),
+    ]
     credited: MoneyOut
     refunded: MoneyOut
     lowered: MoneyOut
@@ -91,6 +96,7 @@ def invoice_out(found: InvoiceFound) -> InvoiceOut:
         total=MoneyOut(amount=row.total, currency=currency),
         tax_total=MoneyOut(amount=row.tax_total, currency=currency),
         captured=MoneyOut(amount=row.captured, currency=currency),
+        risk=found.risk,
         credited=MoneyOut(amount=row.credited, currency=currency),
         refunded=MoneyOut(amount=row.refunded, currency=currency),
         lowered=MoneyOut(amount=row.credited_open, currency=currency),

@@ -1,6 +1,7 @@
 """What stands behind the question mark: parts of lists and filters. Raises `Invalid` naming the parameter."""
 
 import unicodedata
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
@@ -18,6 +19,8 @@ After = Annotated[str | None, QueryParameter(description="The id after which to 
 ByReference = Annotated[str | None, QueryParameter(description="Only the one with this reference of yours.")]
 Reading = NamedDependency[SkipValidation[Database]]
 """The database, for what is only read."""
+Now = NamedDependency[SkipValidation[datetime]]
+"""The present instant by the service's clock, UTC."""
 
 
 def by_id(what: str) -> object:
@@ -49,8 +52,8 @@ def value_or_none(values: type[StrEnum], text: str | None, where: str) -> str | 
     return text
 
 
-def reference_or_none(text: str | None) -> str | None:
-    """The reference in a filter, None where there is no filter."""
+def reference_or_none(text: str | None, where: str = "reference") -> str | None:
+    """The reference, or another text, in a filter; None where there is no filter."""
     if text is not None and any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
-        raise Invalid("a text without control characters is needed", where="reference")
+        raise Invalid("a text without control characters is needed", where=where)
     return text

@@ -12,13 +12,16 @@ from uuid import UUID
 import migrations
 from billing.adapters.clock import SystemClock
 from billing.adapters.ids import SystemIds
+from billing.adapters.instance_file import InstanceFile
 from billing.adapters.keys_file import FileKeys
 from billing.adapters.klarna_legacy.gateway import KlarnaLegacy
 from billing.adapters.klarna_rest.gateway import KlarnaRest
 from billing.adapters.network import Network
+from billing.domain.brakes import DEFAULT_LIMITS, Limits
 from billing.domain.errors import NotReady
 from billing.ports import Account, Clock, Ids, PaymentGateway
 from billing.store.engine import Database, open_database
+from billing.use_cases.clone_guard import UNGUARDED, Guard
 from billing.use_cases.install import AccountTerms, admit, is_installed
 from billing.use_cases.opening import Seller
 from billing.use_cases.quoting import Signer
@@ -41,12 +44,23 @@ class Wiring:
     namespace: UUID
     seller: Seller
     passed: Callable[[str], None] = nothing
+    guard: Guard = UNGUARDED
+    limits: Limits = DEFAULT_LIMITS
 
     def sending(self) -> Sending:
         """What the loops that speak to providers are given."""
         worker = f"{os.uname().nodename}:{os.getpid()}"
         return Sending(
-            self.database, self.accounts, self.keyring, self.ids, self.clock, self.namespace, worker, self.passed
+            self.database,
+            self.accounts,
+            self.keyring,
+            self.ids,
+            self.clock,
+            self.namespace,
+            worker,
+            self.passed,
+            self.guard.may_send,
+            self.limits,
         )
 
     @property
@@ -86,7 +100,17 @@ def wire(
         account.name: _account(account, network)
         for account, network in zip(settings.provider_accounts, networks, strict=True)
     }
-    return Wiring(database, clock or SystemClock(), ids, keyring, accounts, tuple(networks), namespace, seller, passed)
+    clock = clock or SystemClock()
+    guard = Guard(database, ids, instance_notes(settings))
+    guard.check(clock.now())
+    limits = Limits(**settings.brakes.model_dump())
+    return Wiring(database, clock, ids, keyring, accounts, tuple(networks), namespace, seller, passed, guard, limits)
+
+
+def instance_notes(settings: Settings) -> InstanceFile:
+    """The instance file: beside the vault key unless the settings name another place."""
+    key_file = settings.vault.key_file
+    return InstanceFile(settings.vault.instance_file or key_file.with_name(key_file.name + ".instance"))
 
 
 def migrated_database(settings: Settings) -> Database:
@@ -153,7 +177,8 @@ def _terms(settings: ProviderAccountSettings) -> AccountTerms:
 
 def _account(settings: ProviderAccountSettings, network: Network) -> Account:
     deadline = timedelta(seconds=settings.deadline_seconds)
-    return Account(_gateway(settings, network), settings.window, deadline, settings.generation)
+    sees = settings.generation == "legacy" and settings.status_sees_recurring
+    return Account(_gateway(settings, network), settings.window, deadline, settings.generation, sees)
 
 
 def _gateway(settings: ProviderAccountSettings, network: Network) -> PaymentGateway:

@@ -7,10 +7,12 @@ five outcomes below; adapters raise nothing for what a provider or a network did
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from billing.domain.operations import OperationKind
+from billing.domain.instances import Seen
+from billing.domain.operations import OperationKind, OrderChange
 from billing.domain.tokens import Token
 
 
@@ -67,6 +69,22 @@ class Shipment:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Where an order is delivered. `country` is ISO 3166 alpha-2; what is empty is left out."""
+
+    given_name: str = ""
+    family_name: str = ""
+    street_address: str = ""
+    street_address2: str = ""
+    postal_code: str = ""
+    city: str = ""
+    region: str = ""
+    country: str = ""
+    phone: str = ""
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """Everything an adapter needs to write one request; it holds no token and no credential.
 
@@ -101,6 +119,11 @@ class Order:
     due_on: date | None = None
     days: int | None = None
     """By how many days the due date of an invoice moves."""
+    changes: OrderChange = OrderChange.AMOUNT
+    """What an `amend` is about; `invoice_reference` is the new order number, `address` the new place of delivery."""
+    address: Address | None = None
+    tax_rate: int | None = None
+    """The one rate (basis points) of all that a refund by amount gives back; None where there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +190,12 @@ class Refused:
     """Our request is wrong; a person must look (`needs_operator`).
 
     `is_already_so` says that the provider has nothing left to do of what was asked: the answer to a call sent twice.
+    `may_have_ended` says that a capture may have come too late, where no order can be read to know.
     """
 
     answer: Answer
     is_already_so: bool = False
+    may_have_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +253,15 @@ class OrderState:
     refunds: Sequence[Movement] = ()
 
 
+class Sighting(StrEnum):
+    """What a provider whose orders cannot be read says about an id: a hint, and never a proof by itself."""
+
+    ACCEPTED = "accepted"
+    PENDING = "pending"
+    DENIED = "denied"
+    NOT_FOUND = "not_found"
+
+
 class PaymentGateway(Protocol):
     """One provider account, spoken to in our words."""
 
@@ -246,7 +280,22 @@ class PaymentGateway(Protocol):
         ...
 
     def read_orders(self, purchase_ids: Sequence[str]) -> dict[str, OrderState]:
-        """The orders as the provider has them; one that is missing or cannot be read is left out."""
+        """The orders as the provider has them; one that is missing or cannot be read is left out.
+
+        A provider that tells nothing about an order leaves all of them out: there `read_invoices` and `read_sightings`
+        are what can be asked, which in turn say nothing where orders can be read.
+        """
+        ...
+
+    def read_invoices(self, capture_ids: Sequence[str]) -> dict[str, int]:
+        """What each capture still stands at, credits taken off, in minor units; what cannot be read is left out."""
+        ...
+
+    def read_sightings(self, ids: Sequence[str], *, of_orders: bool = False) -> dict[str, Sighting]:
+        """What became of the purchases under our own references, or (`of_orders`) under the provider's order ids.
+
+        An id of which nobody said anything is left out.
+        """
         ...
 
     def read_tokens(self, tokens: Sequence[tuple[UUID, Token]]) -> dict[UUID, TokenState]:
@@ -266,6 +315,9 @@ class Account:
     deadline: timedelta
     generation: str = "rest"
     """`rest` knows idempotency keys; `legacy` does not, so that some kinds are never sent twice there."""
+    status_sees_recurring: bool = False
+    """Whether `read_sightings` is known to see recurring orders on this account; only then "not found" says anything
+    (charging rules, section 3)."""
 
 
 class KeyProvider(Protocol):
@@ -285,4 +337,16 @@ class KeyProvider(Protocol):
 
     def index_key(self) -> tuple[int, bytes]:
         """Version and 32 bytes of the key of the blind index, which is no KEK."""
+        ...
+
+
+class InstanceNotes(Protocol):
+    """What is kept outside the database about which database this machine serves."""
+
+    def read(self) -> Seen | None:
+        """What was noted last, None before the first note. Raises `NotReady` where it cannot be read or trusted."""
+        ...
+
+    def note(self, seen: Seen) -> None:
+        """Keep it; never a lower mark of the same instance. Raises `NotReady` where that cannot be done."""
         ...

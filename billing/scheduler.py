@@ -4,6 +4,7 @@ double or lost changes nothing.
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,7 @@ from billing.store.paces import paced_until
 from billing.store.runs import Due, due_from
 from billing.use_cases.check_tokens import check_tokens
 from billing.use_cases.exhaust import exhaust
+from billing.use_cases.link_restored import link_restored
 from billing.use_cases.operate import operate
 from billing.use_cases.reconcile import reconcile
 from billing.use_cases.release_revenue import release_revenue
@@ -23,11 +25,19 @@ from billing.use_cases.renew import renew
 from billing.use_cases.replace_price import tell_of_replacements
 from billing.use_cases.seal_audit import seal_audit
 from billing.use_cases.seal_ledger import seal_ledger
+from billing.use_cases.verify_daily import Judgement, verify_daily
+from billing.use_cases.watch_orders import watch_orders
 
 logger = logging.getLogger(__name__)
 
-RENEW, OPERATE, SEAL = "renew", "operate", "seal"
+RENEW, OPERATE, SEAL, VERIFY, MARK = "renew", "operate", "seal", "verify", "mark"
 SEAL_EVERY_SECONDS = 60
+MARK_EVERY_SECONDS = 60
+VERIFY_LOOK_SECONDS = 300
+"""Between two looks at whether the day's check has been made."""
+
+Checker = Callable[[datetime, Callable[[], bool]], Judgement | None]
+"""Checks the database as of an instant; given up, with None, once its second argument says that we are stopping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +49,27 @@ class Idle:
 
 
 class Loops:
-    """The loops of one process. Every tick works until nothing is due or a stop is asked for."""
+    """The loops of one process. Every tick works until nothing is due or a stop is asked for.
 
-    def __init__(self, wiring: Wiring) -> None:
+    Unless it `watches`, what somebody does in the provider's own portal is not looked for.
+    """
+
+    def __init__(self, wiring: Wiring, checker: Checker | None = None, *, watches: bool = True) -> None:
         self._wiring = wiring
+        self._checker = checker
+        self._watches = watches
         self._sending = wiring.sending()
         self._stopping = threading.Event()
         self._scheduler: BackgroundScheduler | None = None
         self._tick = timedelta()
 
     def renew(self) -> int:
-        """Open what opens now and close what has run out; returns how much was found."""
+        """Open what opens now and close what has run out; returns how much was found. Nothing in a copy."""
         wiring = self._wiring
+        if not wiring.guard.may_send():
+            return 0
         now = wiring.clock.now()
-        found = renew(wiring.database, wiring.ids, now, wiring.passed, wiring.seller).seen
+        found = renew(wiring.database, wiring.ids, now, wiring.passed, wiring.seller, wiring.limits).seen
         while not self._stopping.is_set() and (closed := exhaust(wiring.database, wiring.ids, now)):
             found += closed
         while not self._stopping.is_set() and (told := tell_of_replacements(wiring.database, wiring.ids, now)):
@@ -65,13 +82,22 @@ class Loops:
 
     def operate(self) -> int:
         """Send what is due and ask about what is not known; returns how many rows were claimed."""
-        claimed = 0
+        claimed = self.link()
         while not self._stopping.is_set() and (found := operate(self._sending) + reconcile(self._sending)):
             claimed += found
         while not self._stopping.is_set() and (read := check_tokens(self._sending)):
             claimed += read
+        while self._watches and not self._stopping.is_set() and (looked := watch_orders(self._sending)):
+            claimed += looked
         self._come_back()
         return claimed
+
+    def link(self) -> int:
+        """While a restore is open, settle what the provider's export shows; returns how many rows moved."""
+        wiring = self._wiring
+        if not wiring.guard.may_send():
+            return 0
+        return link_restored(wiring.database, wiring.ids, wiring.namespace, wiring.clock.now())
 
     def _come_back(self) -> None:
         """An account that ran out of permits has some again sooner than the next tick, perhaps."""
@@ -84,9 +110,23 @@ class Loops:
             self._scheduler.modify_job(OPERATE, next_run_time=datetime.now(UTC) + min(again - now, self._tick))
 
     def seal(self) -> int:
-        """Seal what the ledger has gathered; returns how many transactions."""
+        """Seal what the ledger and the audit log have gathered; returns how many transactions of the ledger."""
         now = self._wiring.clock.now()
-        return seal_ledger(self._wiring.database, now) + seal_audit(self._wiring.database, now)
+        seal_audit(self._wiring.database, now)
+        return seal_ledger(self._wiring.database, now)
+
+    def mark(self) -> None:
+        """Let the database's mark grow, and stop sending where it is no longer the one that this machine has served."""
+        self._wiring.guard.check(self._wiring.clock.now())
+
+    def verify(self) -> None:
+        """Have the day's check made, unless somebody has or there is no checker."""
+        checker, wiring = self._checker, self._wiring
+        if checker is None:
+            return
+        now, clock = wiring.clock.now(), wiring.clock.now
+        stopping = self._stopping.is_set
+        verify_daily(wiring.database, wiring.ids, now, wiring.seller.zone, lambda at: checker(at, stopping), clock)
 
     def until_idle(self, known: Due | None = None) -> Idle:
         """One pass of all loops until nothing is due: how much was found, and what becomes due next.
@@ -106,6 +146,7 @@ class Loops:
         now = self._wiring.clock.now()
         opening = (due.period, due.exhausted, due.released, due.reminded, due.replaced)
         found = self.renew() if any(_reached(at, now) for at in opening) else 0
+        found += self.link()
         # A renewal plans purchases that are due at once, so that its find is reason enough to look.
         if found or _reached(due.planned, now) or _reached(due.leased, now):
             found += operate(self._sending)
@@ -113,6 +154,8 @@ class Loops:
             found += reconcile(self._sending)
         if _reached(due.token_checked, now):
             found += check_tokens(self._sending)
+        if self._watches and _reached(due.looked, now):
+            found += watch_orders(self._sending)
         return found
 
     def next_due_at(self) -> datetime | None:
@@ -134,6 +177,8 @@ class Loops:
         for name, tick in ((RENEW, self.renew), (OPERATE, self.operate)):
             self._scheduler.add_job(tick, IntervalTrigger(seconds=seconds), id=name, next_run_time=datetime.now(UTC))
         self._scheduler.add_job(self.seal, IntervalTrigger(seconds=SEAL_EVERY_SECONDS), id=SEAL)
+        self._scheduler.add_job(self.mark, IntervalTrigger(seconds=MARK_EVERY_SECONDS), id=MARK)
+        self._scheduler.add_job(self.verify, IntervalTrigger(seconds=VERIFY_LOOK_SECONDS), id=VERIFY)
         self._scheduler.start()
 
     def poke(self) -> None:

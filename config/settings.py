@@ -27,9 +27,12 @@ class DatabaseSettings(_Section):
 
 
 class VaultSettings(_Section):
-    """Where the key file lies; made by `billing vault init`."""
+    """Where the key file lies; made by `billing vault init`. The instance file, which tells this database from its
+    copies, lies beside it unless `instance_file` names another place; it needs one that can be written to.
+    """
 
     key_file: Path
+    instance_file: Path | None = None
 
 
 class ApiSettings(_Section):
@@ -40,11 +43,29 @@ class ApiSettings(_Section):
     threads: int = Field(ge=1, le=200)
 
 
+class MetricsSettings(_Section):
+    """Where a running service answers `GET /metrics`; never a public address."""
+
+    host: str
+    port: int = Field(ge=0, le=65535)
+
+
 class SellerSettings(_Section):
     """The seller's IANA zone, by which invoices are dated, and country, whose tax rules hold."""
 
     zone: str
     country: str = Field(pattern=r"^[A-Z]{2}$")
+
+
+class BrakeSettings(_Section):
+    """What is not exceeded without a person: due periods of one subscription; a run against its forecast, in percent
+    and average invoices beyond that; charges of one customer in a day.
+    """
+
+    periods_at_once: int = Field(ge=1, le=1000)
+    run_percent: int = Field(ge=100, le=10_000)
+    run_slack_invoices: int = Field(ge=0, le=1_000_000)
+    charges_per_customer: int = Field(ge=1, le=10_000)
 
 
 class LoopSettings(_Section):
@@ -90,12 +111,17 @@ class RestAccountSettings(_AccountSettings):
 
 
 class LegacyAccountSettings(_AccountSettings):
-    """An account on the older generation: `eid` is the merchant number, the password is the shared secret."""
+    """An account on the older generation: `eid` is the merchant number, the password is the shared secret.
+
+    `status_sees_recurring` says that the order status is known to find recurring orders on this account: only then
+    does "not found" let a purchase of unknown outcome be made again (charging rules, section 3).
+    """
 
     generation: Literal["legacy"]
     order_management_url: str
     checkout_url: str
     eid: int = Field(ge=1)
+    status_sees_recurring: bool = False
     deadline_seconds: float = Field(default=30.0, gt=0, le=60)
     window: int = Field(default=8, ge=1, le=8)
 
@@ -115,6 +141,8 @@ class Settings(BaseSettings):
     api: ApiSettings
     seller: SellerSettings
     loops: LoopSettings
+    brakes: BrakeSettings
+    metrics: MetricsSettings
     provider_accounts: list[ProviderAccountSettings]
 
     @classmethod

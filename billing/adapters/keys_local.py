@@ -83,6 +83,10 @@ class LocalKeys:
             raise VaultError
         return dek
 
+    def key_ids(self) -> frozenset[str]:
+        """The ids of all KEKs in hex, by which sealed records name them."""
+        return frozenset(id_.hex() for id_ in self._keks)
+
     def index_key(self) -> tuple[int, bytes]:
         """Version and 32 bytes of the key of the blind index."""
         return int.from_bytes(self._index.id), self._index.secret

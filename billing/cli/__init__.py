@@ -5,12 +5,17 @@
 
 import click
 
+from billing.cli.attention import attention
 from billing.cli.demo import demo
 from billing.cli.export import export
 from billing.cli.failing import SaysWhy
+from billing.cli.operations import operations
 from billing.cli.prepare import keys, migrate, vault
+from billing.cli.proof import proof
+from billing.cli.restore import restore
 from billing.cli.sandbox import sandbox
 from billing.cli.serve import run, serve, worker
+from billing.cli.verify import verify
 
 
 @click.group(cls=SaysWhy, context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,5 +30,20 @@ def main() -> None:
     """
 
 
-for command in (serve, worker, run, migrate, vault, keys, sandbox, demo, export):
+for command in (
+    serve,
+    worker,
+    run,
+    migrate,
+    vault,
+    keys,
+    sandbox,
+    demo,
+    export,
+    restore,
+    verify,
+    attention,
+    operations,
+    proof,
+):
     main.add_command(command)

@@ -3,23 +3,18 @@ neither stopped nor waited for.
 """
 
 import csv
-import sqlite3
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import click
 
 from billing.adapters.clock import SystemClock
-from billing.bootstrap import migrated_database, sqlite_file
+from billing.cli.copies import read_only
 from billing.domain.hledger import account_name, decimal_text
 from billing.store.engine import Database
 from billing.use_cases import report_ledger
 from billing.use_cases.report_ledger import Span
-from config.settings import Settings, load_settings
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 FIRST_DAY = datetime(2000, 1, 1, tzinfo=UTC)
@@ -48,7 +43,7 @@ def export_journal(first: datetime, last: datetime | None) -> None:
     Example: billing export journal --from 2028-01-01 --to 2028-12-31
     Exit codes: 0 done, 2 wrong command line, 3 the database is not migrated or cannot be reached.
     """
-    with _books() as database:
+    with read_only() as database:
         _write(report_ledger.journal_text(database, _span(database, first, last)))
 
 
@@ -62,7 +57,7 @@ def export_csv(first: datetime, last: datetime | None) -> None:
     Example: billing export csv --from 2028-03-01 --to 2028-03-31
     Exit codes: 0 done, 2 wrong command line, 3 the database is not migrated or cannot be reached.
     """
-    with _books() as database:
+    with read_only() as database:
         _write(report_ledger.journal_csv(database, _span(database, first, last)))
 
 
@@ -75,7 +70,7 @@ def export_trial_balance(on: datetime | None) -> None:
     Example: billing export trial-balance --on 2028-03-31
     Exit codes: 0 done, 2 wrong command line, 3 the database is not migrated or cannot be reached.
     """
-    with _books() as database:
+    with read_only() as database:
         rows = report_ledger.trial_balance(database, _day(database, on))
     _table(
         ("account", "balance", "currency"),
@@ -93,7 +88,7 @@ def export_vat(month: datetime) -> None:
     Exit codes: 0 done, 1 the ledger and the documents disagree (told on standard error), 2 wrong command line,
     3 the database is not migrated or cannot be reached.
     """
-    with _books() as database:
+    with read_only() as database:
         report = report_ledger.vat_report(database, month.date())
     _table(
         ("month", "country", "rate", "treatment", "net", "tax", "relief", "currency"),
@@ -121,32 +116,6 @@ def _span(database: Database, first: datetime, last: datetime | None) -> Span:
 
 def _day(database: Database, given: datetime | None) -> date:
     return given.date() if given is not None else report_ledger.today(database, SystemClock().now())
-
-
-@contextmanager
-def _books() -> Iterator[Database]:
-    """The database: of an SQLite file a copy of this moment, since the file may have another owner."""
-    settings = load_settings()
-    file = sqlite_file(settings)
-    if file is None or not file.is_file():
-        with closing(migrated_database(settings)) as database:
-            yield database
-        return
-    with tempfile.TemporaryDirectory(prefix="perennial-export-") as folder:
-        copy = Path(folder) / "books.sqlite3"
-        _copy(file, copy)
-        with closing(migrated_database(_of(settings, copy))) as database:
-            yield database
-
-
-def _copy(file: Path, copy: Path) -> None:
-    # As a reader, in one statement: a consistent state, whatever is being written meanwhile.
-    with closing(sqlite3.connect(f"file:{file.absolute()}?mode=ro", uri=True, timeout=30)) as reader:
-        reader.execute("VACUUM INTO ?", (str(copy),))
-
-
-def _of(settings: Settings, copy: Path) -> Settings:
-    return settings.model_copy(update={"database": settings.database.model_copy(update={"url": f"sqlite:///{copy}"})})
 
 
 def _write(pieces: Iterable[str]) -> None:

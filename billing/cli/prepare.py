@@ -6,9 +6,11 @@ import migrations
 from billing.adapters.clock import SystemClock
 from billing.adapters.ids import SystemIds
 from billing.adapters.keys_file import FileKeys, create_key_file
-from billing.bootstrap import make_room, migrated_database, owned
+from billing.bootstrap import instance_notes, make_room, migrated_database, owned
+from billing.domain.errors import NotReady
 from billing.store.engine import open_database
 from billing.use_cases.api_keys import create_key
+from billing.use_cases.clone_guard import Arming, Guard, arm
 from billing.use_cases.install import install, is_installed
 from billing.vault.keyring import Keyring
 from config.settings import load_settings
@@ -38,7 +40,7 @@ def vault() -> None:
 
 @vault.command("init")
 def vault_init() -> None:
-    """Make the key file (mode 0600) unless it is there, and tie the database to it.
+    """Make the key file (mode 0600) unless it is there, tie the database to it, and write the instance file beside it.
 
     Keep a copy of the key file apart from the database's backups: without it no token opens.
 
@@ -54,9 +56,38 @@ def vault_init() -> None:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             create_key_file(path, ids.secret)
             click.echo(f"made the key file {path}; keep a copy of it apart from the database")
-        install(database, Keyring(FileKeys(path), ids.secret), ids, SystemClock().now())
+        now = SystemClock().now()
+        install(database, Keyring(FileKeys(path), ids.secret), ids, now)
+        guard = Guard(database, ids, instance_notes(settings))
+        guard.check(now)
         database.close()
+        if guard.refusal is not None:
+            raise NotReady(guard.refusal)
     click.echo("the database is tied to this key")
+
+
+@vault.command("arm")
+@click.option("--by", required=True, help="Who says so; kept in the audit log.")
+@click.option("--reason", required=True, help="What was done to the database or the machine.")
+@click.option("--nothing-lost", is_flag=True, help="The service stood still; every charge it made is in this database.")
+def vault_arm(by: str, reason: str, nothing_lost: bool) -> None:
+    """Let a database send that was moved, failed over, or is served by a further machine.
+
+    Checks that the key opens it, that its mark is not behind what this machine has seen, and that no work has long been
+    due, which is how a backup looks. After a restore from a backup use `billing restore open` instead.
+
+    \b
+    Example: billing vault arm --by "J. Doe" --reason "moved to the new disk"
+    Exit codes: 0 done, 3 it is armed already, was restored from a backup, or is owned by a running service.
+    """
+    settings, ids = load_settings(), SystemIds()
+    with owned(settings):
+        database = migrated_database(settings)
+        now = SystemClock().now()
+        install(database, Keyring(FileKeys(settings.vault.key_file), ids.secret), ids, now)
+        trouble = arm(database, ids, instance_notes(settings), now, Arming(by, reason, nothing_lost))
+        database.close()
+    click.echo(f"the database is armed; what was wrong: {trouble}")
 
 
 @click.group()

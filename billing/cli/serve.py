@@ -10,6 +10,8 @@ from api.app import create_app
 from billing.adapters.process import harden_process
 from billing.bootstrap import Wiring, owned, sqlite_file, wire
 from billing.cli.failing import bound_socket, kill_points
+from billing.cli.observe import observed
+from billing.cli.verify import check_in_a_process
 from billing.domain.errors import NotReady
 from billing.scheduler import Loops
 from billing.worker import work
@@ -30,8 +32,10 @@ def serve(host: str | None, port: int | None) -> None:
     settings = load_settings()
     with owned(settings):
         wiring = wire(settings, passed=kill_points())
+        if wiring.guard.refusal is not None:
+            click.echo(f"nothing is sent: {wiring.guard.refusal}", err=True)
         listener = bound_socket(host or settings.api.host, settings.api.port if port is None else port)
-        loops = Loops(wiring)
+        loops = Loops(wiring, check_in_a_process(settings))
         server = uvicorn.Server(
             uvicorn.Config(create_app(wiring, loops, threads=settings.api.threads), log_config=None)
         )
@@ -42,7 +46,8 @@ def serve(host: str | None, port: int | None) -> None:
         address, taken = listener.getsockname()[:2]
         click.echo(f"perennial ready on http://{address}:{taken} (docs at /docs), {durability(settings, wiring)}")
         try:
-            server.run(sockets=[listener])
+            with observed(settings, wiring):
+                server.run(sockets=[listener])
         finally:
             loops.stop()
             wiring.close()
@@ -54,15 +59,17 @@ def worker() -> None:
 
     \b
     Example: billing worker
-    Exit codes: 0 stopped, 3 not set up, or the database is SQLite, which has one owner.
+    Exit codes: 0 stopped, 3 not set up, or the database is SQLite, which has one owner, or a copy or a restored backup.
     """
     harden_process()
     settings = load_settings()
     if sqlite_file(settings) is not None:
         raise NotReady("an SQLite file has one owner, `billing serve`; several processes need PostgreSQL")
     wiring = wire(settings, passed=kill_points())
+    _check_guard(wiring)
     click.echo(f"perennial worker ready, {durability(settings, wiring)}")
-    work(wiring, settings.loops.seconds)
+    with observed(settings, wiring):
+        work(wiring, settings.loops.seconds, check_in_a_process(settings))
     wiring.close()
 
 
@@ -72,15 +79,24 @@ def run() -> None:
 
     \b
     Example: billing run
-    Exit codes: 0 done, 3 not set up, or the SQLite file is owned by a running service.
+    Exit codes: 0 done, 3 not set up, the SQLite file is owned by a running service, or the database is a copy or a
+    restored backup.
     """
     harden_process()
     settings = load_settings()
     with owned(settings):
         wiring = wire(settings, passed=kill_points())
+        _check_guard(wiring)
         found = Loops(wiring).until_idle().found
         wiring.close()
     click.echo(f"done: {found} rows were due")
+
+
+def _check_guard(wiring: Wiring) -> None:
+    """Raises `NotReady` where the database is not the one that this machine has served."""
+    if wiring.guard.refusal is not None:
+        wiring.close()
+        raise NotReady(f"nothing is sent: {wiring.guard.refusal}")
 
 
 def durability(settings: Settings, wiring: Wiring) -> str:

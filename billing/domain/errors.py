@@ -18,6 +18,8 @@
     │   ├── AuthorizationStands
     │   ├── UnderDispute
     │   ├── BalanceTooLow
+    │   ├── ContradictsProvider
+    │   ├── RecordUnreadable
     │   └── PlanArchived
     ├── VaultError                a record does not open; one message for every cause
     └── NotReady                  the service itself is not set up: key, database, port
@@ -26,7 +28,7 @@ The docstring of a class is its default message. A decline, a time-out or a dead
 outcome (`billing/ports.py`), because the row that waits for it must be written whatever happened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class BillingError(Exception):
@@ -145,6 +147,24 @@ class BalanceTooLow(Conflict):
     """The customer's balance holds less than that."""
 
     code = "balance_too_low"
+
+
+class ContradictsProvider(Conflict):
+    """The provider's record says something else."""
+
+    code = "contradicts_provider"
+
+    def __init__(
+        self, message: str, *, ours: Mapping[str, str | int | None], provider: Mapping[str, str | int | None]
+    ) -> None:
+        self.ours, self.provider = dict(ours), dict(provider)
+        super().__init__(message)
+
+
+class RecordUnreadable(Conflict):
+    """The provider's record cannot be read here; look there, and say `unverified`."""
+
+    code = "record_unreadable"
 
 
 class PlanArchived(Conflict):

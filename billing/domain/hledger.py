@@ -29,7 +29,10 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One transaction as the journal shows it; `reference` is what it is about (an invoice, a payout)."""
+    """One transaction as the journal shows it; `reference` is what it is about (an invoice, a payout).
+
+    `risk` is what the provider said of a capture: `ok`, `no_risk`, or nothing.
+    """
 
     id: UUID
     on: date
@@ -37,6 +40,7 @@ class JournalEntry:
     reference: str
     currency: str
     postings: Sequence[Posting]
+    risk: str = ""
 
 
 def journal(entries: Iterable[JournalEntry], accounts: Iterable[str], currencies: Iterable[str]) -> Iterator[str]:
@@ -70,7 +74,8 @@ def decimal_text(amount: int, currency: str) -> str:
 def _transaction(entry: JournalEntry) -> str:
     # A semicolon or a line feed would end the description.
     about = "".join(one if one.isprintable() and one != ";" else " " for one in entry.reference)
-    lines = [f"{entry.on.isoformat()} * {entry.kind} | {about}", f"    ; id:{entry.id.hex}"]
+    risk = f", risk:{entry.risk}" if entry.risk else ""
+    lines = [f"{entry.on.isoformat()} * {entry.kind} | {about}", f"    ; id:{entry.id.hex}{risk}"]
     lines += [
         f"    {account_name(posting.account, posting.detail)}  {decimal_text(posting.amount, entry.currency)}"
         f" {entry.currency}"

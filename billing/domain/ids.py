@@ -30,6 +30,9 @@ class Prefix(StrEnum):
     DISPUTE = "dsp"
     DISCOUNT = "dis"
     APPROVAL = "apv"
+    RESTORE = "rst"
+    RESTORED_RECORD = "rec"
+    BRAKE = "brk"
 
 
 def derived_id(at: datetime, *parts: bytes) -> UUID:

@@ -31,6 +31,16 @@ class OperationKind(StrEnum):
     """Cancel a token at the provider; its subject is the token's record."""
 
 
+class OrderChange(StrEnum):
+    """What an amendment changes about an order that is not captured yet."""
+
+    AMOUNT = "amount"
+    ORDER_NUMBER = "order_number"
+    """What the customer sees as the number of the order."""
+    ADDRESS = "address"
+    """Where it is delivered."""
+
+
 class OperationStatus(StrEnum):
     PLANNED = "planned"
     SENDING = "sending"
@@ -89,7 +99,14 @@ FOLLOWS: dict[OperationStatus, frozenset[OperationStatus]] = {
         {OperationStatus.SUCCEEDED, OperationStatus.DECLINED, OperationStatus.NEEDS_OPERATOR}
     ),
     OperationStatus.NEEDS_OPERATOR: frozenset(
-        {OperationStatus.SUCCEEDED, OperationStatus.DECLINED, OperationStatus.DROPPED, OperationStatus.PLANNED}
+        {
+            OperationStatus.SUCCEEDED,
+            OperationStatus.DECLINED,
+            OperationStatus.DROPPED,
+            OperationStatus.PLANNED,
+            # A person has it asked about once more, under the key that it was sent with.
+            OperationStatus.UNKNOWN,
+        }
     ),
     OperationStatus.SUCCEEDED: frozenset(),
     OperationStatus.DECLINED: frozenset(),

@@ -63,7 +63,7 @@ def block_hash(previous: str, transactions: Iterable[SealedTransaction]) -> str:
 
 
 def audit_block_hash(previous: str, reveals: Iterable[SealedReveal]) -> str:
-    """SHA-256, in hex, over the hash before and the reveals in the order of their ids, a line each after a line feed."""
+    """SHA-256, in hex, over the hash before and the reveals in the order of their ids, each after a line feed."""
     digest = hashlib.sha256(previous.encode())
     for reveal in sorted(reveals, key=lambda one: one.id):
         digest.update(("\n" + _line(reveal)).encode())

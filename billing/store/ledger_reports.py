@@ -10,12 +10,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, case, func, or_
+from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from billing.domain.ledger import Account
 from billing.domain.periods import instant_of
 from billing.store.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine
 from billing.store.ledger import LedgerEntry, LedgerTransaction
+from billing.store.operations import Operation
 from billing.store.payouts import Payout
 
 RELIEF = "vat_relief"
@@ -63,6 +65,8 @@ class Booked:
     series_id: str | None
     number: int | None
     payout: str | None
+    risk: str | None
+    """What the provider said of a capture."""
 
 
 def balances(session: Session, days: Days) -> list[Balance]:
@@ -126,14 +130,17 @@ def credited(session: Session, days: Days) -> list[TaxedSum]:
 def booked(session: Session, days: Days, after: UUID | None, limit: int) -> list[Booked]:
     """Transactions of `days` with their entries, in the order of ids after `after`."""
     query: Any = (
-        select(LedgerTransaction, Invoice.series_id, Invoice.number, Payout.reference)
+        sql_select(
+            LedgerTransaction, col(Invoice.series_id), col(Invoice.number), col(Payout.reference), col(Operation.risk)
+        )
         .join(Invoice, col(Invoice.id) == col(LedgerTransaction.invoice_id), isouter=True)
         .join(Payout, col(Payout.id) == col(LedgerTransaction.payout_id), isouter=True)
+        .join(Operation, col(Operation.id) == col(LedgerTransaction.operation_id), isouter=True)
         .where(_in(days))
     )
     if after is not None:
         query = query.where(col(LedgerTransaction.id) > after)
-    found = session.exec(query.order_by(col(LedgerTransaction.id)).limit(limit)).all()
+    found = session.execute(query.order_by(col(LedgerTransaction.id)).limit(limit)).all()
     entries: dict[UUID, list[LedgerEntry]] = {}
     wanted = select(LedgerEntry).where(col(LedgerEntry.transaction_id).in_([row[0].id for row in found]))
     for entry in session.exec(wanted.order_by(col(LedgerEntry.position))):

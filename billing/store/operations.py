@@ -311,6 +311,26 @@ def under_way_with(session: Session, token_id: UUID, subscription_ids: Sequence[
     return session.exec(query.order_by(col(Operation.id)), execution_options=_FRESH).all()
 
 
+def risks_of(session: Session, invoice_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The risk of what was captured of these invoices, where the provider named one; the worse word of several."""
+    query = select(Operation.invoice_id, Operation.risk).where(
+        col(Operation.invoice_id).in_(invoice_ids),
+        Operation.kind == OperationKind.CAPTURE.value,
+        col(Operation.risk).is_not(None),
+    )
+    # `no_risk` (nobody carries it for us) sorts before `ok`.
+    found = sorted(((id_, risk) for id_, risk in session.exec(query) if id_ and risk), key=lambda row: row[1])
+    return dict(reversed(found))
+
+
+def amendments_of(session: Session, subscription_ids: Sequence[UUID]) -> Sequence[Operation]:
+    """Lock every change of an order of these subscriptions, in id order; the caller holds the subscriptions."""
+    query = select(Operation).where(
+        Operation.kind == OperationKind.AMEND.value, col(Operation.subscription_id).in_(subscription_ids)
+    )
+    return session.exec(query.order_by(col(Operation.id)).with_for_update(), execution_options=_FRESH).all()
+
+
 def revocations_of(session: Session, token_ids: Sequence[UUID]) -> Sequence[Operation]:
     """Every revocation of these tokens, oldest first; nothing is locked."""
     query = select(Operation).where(Operation.kind == OperationKind.REVOKE.value, col(Operation.subject).in_(token_ids))

@@ -10,6 +10,7 @@ from sqlmodel import Field, Session, SQLModel
 
 from billing.store.engine import JSONX, UtcInstant
 from billing.store.invoices import exhausted_from, reminded_from
+from billing.store.looks import looked_from
 from billing.store.operations import asked_from, leased_until, planned_from
 from billing.store.plans import replacement_from
 from billing.store.releases import release_from
@@ -46,9 +47,12 @@ class Due:
     reminded: datetime | None
     token_checked: datetime | None
     replaced: datetime | None
+    looked: datetime | None
 
     def first(self) -> datetime | None:
-        """The earliest of all."""
+        """The earliest of all that waits for its instant. A look at an order does not: it is made with the next thing
+        that is due, so that no simulated clock stops for it.
+        """
         found = (
             self.period,
             self.exhausted,
@@ -73,6 +77,7 @@ _EARLIEST = select(
     reminded_from(),
     token_check_from(),
     replacement_from(),
+    looked_from(),
 )
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, String, bindparam, cast, event, func, text
+from sqlalchemy import CheckConstraint, Index, String, bindparam, cast, event, func, or_, text
 from sqlalchemy import select as sql_select
 from sqlmodel import Field, Session, SQLModel, col, select
 
@@ -137,9 +137,15 @@ def _is_due(now: datetime) -> tuple[Any, ...]:
     )
 
 
-def due_ids(session: Session, now: datetime, limit: int) -> Sequence[UUID]:
-    """Up to `limit` subscriptions that must be looked at, at or before `now`; nothing is locked."""
+def due_ids(session: Session, now: datetime, limit: int, *, after: datetime | None = None) -> Sequence[UUID]:
+    """Up to `limit` subscriptions that must be looked at, at or before `now`; nothing is locked.
+
+    What came due at `after` or before is left, since a halted run holds it; not what was made since, whose first
+    period begins with its day.
+    """
     query = select(Subscription.id).where(*_is_due(now)).order_by(col(Subscription.due_at))
+    if after is not None:
+        query = query.where(or_(col(Subscription.due_at) > after, col(Subscription.created_at) > after))
     return session.exec(query.limit(limit)).all()
 
 

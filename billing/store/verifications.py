@@ -26,3 +26,8 @@ def last_verification(session: Session) -> Verification | None:
     """The newest finished one."""
     query = select(Verification).where(col(Verification.finished_at).is_not(None))
     return session.exec(query.order_by(col(Verification.id).desc()).limit(1)).first()
+
+
+def last_begun(session: Session) -> Verification | None:
+    """The newest one, finished or not."""
+    return session.exec(select(Verification).order_by(col(Verification.started_at).desc()).limit(1)).first()

@@ -16,9 +16,9 @@ from billing.domain.invoicing import InvoiceStatus
 from billing.domain.operations import Authorization, OperationKind, OperationStatus, Trigger, planned_capture_at
 from billing.domain.proration import value_between
 from billing.ports import Shipment
-from billing.store.invoices import InvoiceLine
+from billing.store.invoices import InvoiceLine, amount_due
 from billing.store.operations import Operation
-from billing.use_cases.lowering import check_nothing_under_way, live_purchase
+from billing.use_cases.lowering import check_nothing_under_way, live_purchase, moves_the_claim
 from billing.use_cases.settle_scene import Scene
 
 
@@ -40,7 +40,7 @@ def capturable(scene: Scene) -> Operation:
     purchase = live_purchase(scene)
     if purchase is None or purchase.authorization not in (Authorization.AUTHORIZED, Authorization.PART_CAPTURED):
         raise Conflict("no money is authorized for this invoice now, so that nothing can be captured")
-    amends = (op for op in scene.siblings if op.kind == OperationKind.AMEND)
+    amends = (op for op in scene.siblings if op.kind == OperationKind.AMEND and moves_the_claim(op))
     if any(op.status == OperationStatus.PLANNED for op in amends):
         raise Conflict("the amount of this invoice is being changed at the provider; try again once that is done")
     return purchase
@@ -84,7 +84,8 @@ def plan_part(  # one planner for units of lines, whoever asked for them
     details: Mapping[str, Any] | None = None,
 ) -> CapturePlanned:
     """Plan the capture of these parts. Raises `Conflict` where they cost more than what is still reserved."""
-    reserved = (purchase.remaining or 0) - sum(op.amount for op in planned)
+    # An order that could not be made smaller holds more than is owed.
+    reserved = min(purchase.remaining or 0, amount_due(scene.invoice)) - sum(op.amount for op in planned)
     wanted = sum(part["amount"] for part in parts)
     invoice = scene.invoice
     not_reserved = invoice.balance_used + invoice.paid_outside + invoice.carried + invoice.credited_open

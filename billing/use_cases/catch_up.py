@@ -22,6 +22,8 @@ from billing.store import catch_up as approval_store
 from billing.store import invoices as invoice_store
 from billing.store import subscriptions as subscription_store
 from billing.store.batch import Batch
+from billing.store.brakes import BrakeKind
+from billing.store.braking import let_go
 from billing.store.catch_up import CatchUpApproval
 from billing.store.engine import Database
 from billing.store.invoices import Invoice, InvoiceKind
@@ -91,6 +93,8 @@ def catch_up(
         next_status(SubscriptionStatus(subscription.status), SubscriptionEvent.REVIEWED)
         batch = Batch(ids, now)
         subscription.review_reason = None
+        subject = subscription.id.hex
+        let_go(session, now, BrakeKind.PERIODS_AT_ONCE, subject, decision.by, f"{decision.policy}: {decision.reason}")
         if subscription.next_period_at is not None and subscription.next_period_at <= now:
             subscription.catch_up = decision.as_json()
         withheld = _undecided(session, subscription)

@@ -43,6 +43,8 @@ class _Check:
 
 def check_tokens(sending: Sending) -> int:
     """Read every token that is to be read now, one batch; returns how many subscriptions were looked at."""
+    if not sending.may_send():
+        return 0
     now = sending.clock.now()
     seen, checks = _claim(sending, now)
     for name, account in sending.accounts.items():

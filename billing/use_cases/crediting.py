@@ -30,6 +30,9 @@ from billing.use_cases.release_revenue import give_back, release_up_to, take_bac
 from billing.use_cases.settle_scene import Scene
 
 _CREDITABLE = (InvoiceStatus.OPEN, InvoiceStatus.PAID, InvoiceStatus.UNCOLLECTIBLE)
+WHOLE_CAPTURE = "whole_capture"
+"""Where a refund says that it gives back all of a capture of which nothing was given back before."""
+
 _NO_SALE = frozenset({"carried", "balance"})
 """Kinds of line that only move what customer and seller owe each other: there is nothing to credit."""
 
@@ -119,28 +122,23 @@ def grant_credit(scene: Scene, draft: CreditDraft, terms: Terms) -> Granted:
     note refers to it. Raises what `planned_effect` raises, before anything is changed.
     """
     effect = planned_effect(scene, draft, terms.give_as)
-    if effect.balance:
-        # Locked before any number is taken: the counters come last.
-        locked_balance(scene.session, scene.invoice.customer_id, scene.invoice.currency)
-    note = _write_note(scene, draft, terms, effect)
-    if effect.balance:
-        _to_balance(scene, note, effect.balance)
-    _book(scene, note, draft, effect)
-    scene.invoice.credited += draft.total
-    scene.invoice.credited_open += effect.receivable
-    scene.invoice.credited_balance += effect.balance
+    note = _grant(scene, draft, terms, effect)
     operation_ids = plan_refunds(scene, note, effect.refund, terms.trigger)
-    scene.tell(
-        "credit_note.created",
-        credit_note=note.id.hex,
-        total=note.total,
-        lowered=effect.receivable,
-        balance=effect.balance,
-        refund=effect.refund,
-    )
-    if effect.receivable:
-        follow_the_claim(scene, "what was open is credited")
+    _announce(scene, note, effect)
     return Granted(note, operation_ids)
+
+
+def grant_paid_out(scene: Scene, draft: CreditDraft, terms: Terms) -> CreditNote:
+    """The credit note for money that has gone back already, so that no refund of it is planned; else as `grant_credit`.
+
+    Raises what that raises, and `Conflict` where a part of the credit would do anything else than pay back.
+    """
+    effect = planned_effect(scene, draft, terms.give_as)
+    if effect.refund != draft.total:
+        raise Conflict(f"of {draft.total} minor units that went back only {effect.refund} were paid and are left")
+    note = _grant(scene, draft, terms, effect)
+    _announce(scene, note, effect)
+    return note
 
 
 def plan_refunds(scene: Scene, note: CreditNote, amount: int, trigger: Trigger) -> list[UUID]:
@@ -163,10 +161,38 @@ def plan_refunds(scene: Scene, note: CreditNote, amount: int, trigger: Trigger) 
                 due_at=scene.now,
                 purchase=capture.purchase_id,
                 capture=capture.id,
+                details={WHOLE_CAPTURE: part == capture.amount},
             )
         )
     assert amount == 0, "no more is refunded than the captures hold"
     return planned
+
+
+def _grant(scene: Scene, draft: CreditDraft, terms: Terms, effect: CreditEffect) -> CreditNote:
+    if effect.balance:
+        # Locked before any number is taken: the counters come last.
+        locked_balance(scene.session, scene.invoice.customer_id, scene.invoice.currency)
+    note = _write_note(scene, draft, terms, effect)
+    if effect.balance:
+        _to_balance(scene, note, effect.balance)
+    _book(scene, note, draft, effect)
+    scene.invoice.credited += draft.total
+    scene.invoice.credited_open += effect.receivable
+    scene.invoice.credited_balance += effect.balance
+    return note
+
+
+def _announce(scene: Scene, note: CreditNote, effect: CreditEffect) -> None:
+    scene.tell(
+        "credit_note.created",
+        credit_note=note.id.hex,
+        total=note.total,
+        lowered=effect.receivable,
+        balance=effect.balance,
+        refund=effect.refund,
+    )
+    if effect.receivable:
+        follow_the_claim(scene, "what was open is credited")
 
 
 def _check_creditable(scene: Scene) -> None:

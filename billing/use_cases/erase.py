@@ -15,9 +15,11 @@ from billing.ports import Ids
 from billing.store.batch import Batch
 from billing.store.customers import Customer, StoredToken, TokenStatus, lock_customer, tokens_of
 from billing.store.engine import Database
+from billing.store.operations import amendments_of
 from billing.store.subscriptions import locked, of_customer
 from billing.use_cases.recording import Record, nothing
 from billing.use_cases.revoke import check_not_being_charged, plan_revocation
+from billing.use_cases.settle_amend import forget_address
 from billing.use_cases.settle_token import erase_record
 
 ERASED = "erased"
@@ -54,6 +56,8 @@ def erase(database: Database, ids: Ids, now: datetime, customer_id: UUID, record
         if live:
             named = ", ".join(shown(Prefix.SUBSCRIPTION, id_) for id_ in live[:10])
             raise Conflict(f"end these subscriptions first: {named}")
+        for amend in amendments_of(session, list(subscriptions)):
+            forget_address(amend)
         batch = Batch(ids, now)
         done = _erase(session, batch, customer)
         for subscription in subscriptions.values():

@@ -25,6 +25,7 @@ from billing.domain.operations import (
     merchant_reference,
     operation_key,
 )
+from billing.domain.restores import RESTORED
 from billing.domain.subscriptions import SubscriptionStatus
 from billing.domain.tokens import Token
 from billing.ports import Account, Answer, Call, Order, Refused
@@ -32,12 +33,15 @@ from billing.store import subscriptions as subscription_store
 from billing.store.customers import StoredToken, TokenStatus
 from billing.store.invoices import Invoice, amount_due
 from billing.store.operations import Operation
+from billing.store.restored import held_ids
 from billing.store.subscriptions import Subscription
+from billing.use_cases.brake import braked_charges
 from billing.use_cases.gate_token import Refusal, Revocation, revocation_refusal, revocations
 from billing.use_cases.halving import in_halves
 from billing.use_cases.orders import OrderBook, order_for, order_to_revoke, read_order_book
 from billing.use_cases.sending import OPENS_THE_TOKEN, Sending, call_for
 from billing.use_cases.settle import PutBack, Settlement, Withdrawn
+from billing.use_cases.settle_contradiction import CONTRADICTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,11 @@ class Facts:
 
 
 RETRY_CLOSED_GATE = timedelta(hours=1)
+
+BRAKED = Refusal("the customer was charged too often within a day", final=False)
+
+FORGOTTEN = Refused(Answer(code=RESTORED, message="it may have been sent in the stretch that a restore has lost"))
+"""What a person, or the provider's export, must say of it first."""
 
 
 _NEEDS_AUTHORIZATION = {
@@ -99,11 +108,16 @@ def _one_window(
     calls: list[Call] = []
     news: list[Settlement] = []
     with sending.database.tx() as session:
+        forgotten = held_ids(session, [op.id for op in operations])
+        braked = braked_charges(session, sending.ids, now, operations, sending.limits)
         for candidate in _look(session, operations, now):
             operation = candidate.operation
             if operation.status != OperationStatus.PLANNED or operation.lease_owner != lease:
                 continue
-            refusal = candidate.refusal
+            if operation.id in forgotten:
+                news.append(Settlement(operation.id, lease, FORGOTTEN))
+                continue
+            refusal = BRAKED if operation.id in braked else candidate.refusal
             if refusal is None and _lease_too_short(operation, account, now):
                 refusal = Refusal("the lease would end before the deadline", final=False, at_once=True)
             if refusal is None and operation.kind in OPENS_THE_TOKEN and operation.id not in tokens:
@@ -139,7 +153,8 @@ def gate_refusal(facts: Facts, now: datetime) -> Refusal | None:
     if needed is None:
         captured = facts.capture is not None and facts.capture.status == OperationStatus.SUCCEEDED
         return None if captured else Refusal("there is no capture to act upon", final=True)
-    if purchase.standing != Standing.LIVE or purchase.authorization not in needed:
+    is_one_too_many = kind is OperationKind.VOID and CONTRADICTS in purchase.details
+    if (purchase.standing != Standing.LIVE and not is_one_too_many) or purchase.authorization not in needed:
         return Refusal("the authorization is closed", final=True)
     if kind in _NEEDS_AN_OPEN_INVOICE and facts.invoice.status != InvoiceStatus.OPEN:
         return Refusal("the authorization or its invoice is closed", final=True)

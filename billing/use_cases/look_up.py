@@ -13,9 +13,10 @@ from billing.domain.operations import FOLLOWS, OperationStatus
 from billing.domain.pricing import PriceItem
 from billing.store.bulk import table_of
 from billing.store.customers import Customer, StoredToken
+from billing.store.decisions import Decision, decisions_about
 from billing.store.engine import Database
 from billing.store.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine, credit_note_lines, lines_of
-from billing.store.operations import Observation, Operation
+from billing.store.operations import Observation, Operation, risks_of
 from billing.store.paces import AccountState, account_states
 from billing.store.periods import PeriodRow
 from billing.store.plans import Plan, Price, items_of
@@ -51,18 +52,20 @@ class PriceFound:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceFound:
-    """An invoice with its lines."""
+    """An invoice with its lines, and the risk of what was captured of it: the worst that the provider named."""
 
     invoice: Invoice
     lines: Sequence[InvoiceLine]
+    risk: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OperationFound:
-    """An operation with everything its provider ever answered, oldest first."""
+    """An operation with everything its provider ever answered, and what persons decided about it, oldest first."""
 
     operation: Operation
     observations: Sequence[Observation]
+    decisions: Sequence[Decision] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +152,12 @@ def periods(database: Database, part: Slice, subscription_id: UUID) -> Page[Peri
 def invoice(database: Database, invoice_id: UUID) -> InvoiceFound:
     """Raises `NotFound`."""
     with database.tx() as session:
-        row = _one(session, Invoice, invoice_id, "invoice")
-        return InvoiceFound(row, lines_of(session, [row.id]).get(row.id, ()))
+        return invoice_in(session, _one(session, Invoice, invoice_id, "invoice"))
 
 
 def invoice_in(session: Session, row: Invoice) -> InvoiceFound:
     """An invoice with its lines, in the caller's transaction."""
-    return InvoiceFound(row, lines_of(session, [row.id]).get(row.id, ()))
+    return InvoiceFound(row, lines_of(session, [row.id]).get(row.id, ()), risks_of(session, [row.id]).get(row.id))
 
 
 def invoices(
@@ -169,15 +171,22 @@ def invoices(
     """Invoices, narrowed by whatever is given."""
     with database.tx() as session:
         page = page_of(session, Invoice, part, subscription_id=subscription_id, customer_id=customer_id, status=status)
-        lines = lines_of(session, [row.id for row in page.rows])
-        return Page([InvoiceFound(row, lines.get(row.id, ())) for row in page.rows], page.next)
+        ids = [row.id for row in page.rows]
+        lines, risks = lines_of(session, ids), risks_of(session, ids)
+        return Page([InvoiceFound(row, lines.get(row.id, ()), risks.get(row.id)) for row in page.rows], page.next)
 
 
 def operation(database: Database, operation_id: UUID) -> OperationFound:
     """Raises `NotFound`."""
     with database.tx() as session:
-        row = _one(session, Operation, operation_id, "operation")
-        return OperationFound(row, _observations(session, [row.id]).get(row.id, ()))
+        return operation_in(session, operation_id)
+
+
+def operation_in(session: Session, operation_id: UUID) -> OperationFound:
+    """An operation with its history, in the caller's transaction. Raises `NotFound`."""
+    row = _one(session, Operation, operation_id, "operation")
+    observed = _observations(session, [row.id]).get(row.id, ())
+    return OperationFound(row, observed, decisions_about(session, row.id))
 
 
 def operations(
@@ -187,10 +196,13 @@ def operations(
     status: str | None = None,
     kind: str | None = None,
     invoice_id: UUID | None = None,
+    subscription_id: UUID | None = None,
+    provider_account: str | None = None,
 ) -> Page[OperationFound]:
     """Operations, narrowed by whatever is given."""
+    wanted = {"status": status, "kind": kind, "invoice_id": invoice_id, "subscription_id": subscription_id}
     with database.tx() as session:
-        page = page_of(session, Operation, part, status=status, kind=kind, invoice_id=invoice_id)
+        page = page_of(session, Operation, part, **wanted, provider_account=provider_account)
         seen = _observations(session, [row.id for row in page.rows])
         return Page([OperationFound(row, seen.get(row.id, ())) for row in page.rows], page.next)
 

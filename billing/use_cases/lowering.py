@@ -11,9 +11,11 @@ from billing.domain.errors import AuthorizationStands, OutcomeUnknown
 from billing.domain.invoicing import InvoiceStatus
 from billing.domain.operations import (
     MAY_BE_HAPPENING,
+    WITHOUT_A_KEY,
     Authorization,
     OperationKind,
     OperationStatus,
+    OrderChange,
     Standing,
     Trigger,
 )
@@ -25,6 +27,15 @@ from billing.use_cases.settle_scene import Scene
 
 RESUMES_AT = "resumes_at"
 """Where a capture that waits for an amendment keeps the instant at which it was due."""
+
+CHANGES = "changes"
+"""Where an amendment says what it is about, unless that is the amount."""
+
+ORDER_NUMBER, ADDRESS = "order_number", "address"
+"""Where an amendment keeps what the order's number or address becomes."""
+
+WAITS_FOR_EXTENSION = "waits_for_extension"
+"""Where a capture that may have come too late keeps the extension that it waits for."""
 
 _MOVES_THE_CLAIM = frozenset(
     {
@@ -41,10 +52,27 @@ _HOLDS_MONEY = (Authorization.PENDING_REVIEW, Authorization.AUTHORIZED, Authoriz
 def check_nothing_under_way(scene: Scene) -> None:
     """Raises `OutcomeUnknown` while a call that moves the invoice's money may be happening."""
     for operation in scene.siblings:
-        if operation.kind in _MOVES_THE_CLAIM and operation.status in MAY_BE_HAPPENING:
+        if moves_the_claim(operation) and operation.status in MAY_BE_HAPPENING:
             needs_a_person = operation.status == OperationStatus.NEEDS_OPERATOR
             then = "a person must decide about it first" if needs_a_person else "try again once it is known"
             raise OutcomeUnknown(f"a {operation.kind} of this invoice may be under way; {then}")
+        if waits_for_an_extension(operation):
+            raise OutcomeUnknown("the authorization may have expired and is being extended; try again once it is known")
+
+
+def moves_the_claim(operation: Operation) -> bool:
+    """Whether it changes what is reserved or taken; an order number or an address does not."""
+    return operation.kind in _MOVES_THE_CLAIM and change_of(operation) is OrderChange.AMOUNT
+
+
+def change_of(operation: Operation) -> OrderChange:
+    """What an amendment is about; every other kind is about money."""
+    return OrderChange(operation.details.get(CHANGES, OrderChange.AMOUNT))
+
+
+def waits_for_an_extension(operation: Operation) -> bool:
+    """Whether a capture was refused because it may have come too late, and waits for a later end."""
+    return operation.status == OperationStatus.PLANNED and WAITS_FOR_EXTENSION in operation.details
 
 
 def check_may_lower(scene: Scene) -> None:
@@ -104,9 +132,20 @@ def resume_captures(scene: Scene, purchase: Operation) -> None:
             capture.details = _without(capture.details, RESUMES_AT)
 
 
+def take_only_what_is_owed(scene: Scene, purchase: Operation) -> None:
+    """The order could not be made smaller: its captures take what is due, and the rest is given back after them."""
+    due = amount_due(scene.invoice)
+    for capture in _planned(scene, OperationKind.CAPTURE, purchase):
+        resumes_at = capture.details.get(RESUMES_AT)
+        if resumes_at is not None:
+            capture.amount = due
+            capture.due_at = max(datetime.fromisoformat(resumes_at), scene.now)
+            capture.details = _without(capture.details, RESUMES_AT)
+
+
 def _follow_authorized(scene: Scene, purchase: Operation, due: int, reason: str) -> None:
     captures = _planned(scene, OperationKind.CAPTURE, purchase)
-    amends = _planned(scene, OperationKind.AMEND, purchase)
+    amends = [op for op in _planned(scene, OperationKind.AMEND, purchase) if moves_the_claim(op)]
     if due == 0:
         for operation in (*captures, *amends):
             drop(operation, reason, scene.now)
@@ -121,6 +160,10 @@ def _follow_authorized(scene: Scene, purchase: Operation, due: int, reason: str)
             capture.due_at = None
             # Whoever holds it would let the old amount through.
             capture.lease_owner = capture.lease_until = None
+    if scene.generation == WITHOUT_A_KEY and captured_of(scene, purchase):
+        # What is activated in part cannot be updated any more (the user's document: reservations only).
+        take_only_what_is_owed(scene, purchase)
+        return
     order_amount = due + captured_of(scene, purchase)
     if amends:
         amends[0].amount, amends[0].lease_owner, amends[0].lease_until = order_amount, None, None

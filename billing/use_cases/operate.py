@@ -24,6 +24,8 @@ UNREADABLE_TOKEN_WAIT = timedelta(hours=1)
 
 def operate(sending: Sending) -> int:
     """Send what is due, one batch; returns how many operations were claimed (0: nothing is due)."""
+    if not sending.may_send():
+        return 0
     now = sending.clock.now()
     lease = sending.lease(now)
     with sending.database.tx() as session:
@@ -42,11 +44,12 @@ def operate(sending: Sending) -> int:
         if name in accounts.counted:
             window = permitted(sending.database, sending.clock.now(), name, window, lease[0])
         if window:
-            _send_window(sending, sending.accounts[name], window, lease[0])
+            _send_window(sending, name, window, lease[0])
     return len(claimed)
 
 
-def _send_window(sending: Sending, account: Account, window: Sequence[Operation], lease: UUID) -> None:
+def _send_window(sending: Sending, name: str, window: Sequence[Operation], lease: UUID) -> None:
+    account = sending.accounts[name]
     tokens, news = reveal(sending, window, lease)
     news += _sleeping(sending, account, window, tokens, lease)
     out = {settlement.operation_id for settlement in news}
@@ -54,7 +57,7 @@ def _send_window(sending: Sending, account: Account, window: Sequence[Operation]
     sending.passed("gate.committed")
     if news or refused:
         sending.settle([*news, *refused])
-    call(sending, account, calls, lease)
+    call(sending, name, calls, lease)
 
 
 def _sleeping(

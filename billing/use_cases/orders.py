@@ -10,9 +10,9 @@ from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
 from billing.domain.ids import Prefix, shown
-from billing.domain.operations import OperationKind
+from billing.domain.operations import OperationKind, OrderChange
 from billing.domain.pacing import BreakerState
-from billing.ports import Order, OrderLine, Shipment
+from billing.ports import Address, Order, OrderLine, Shipment
 from billing.store.accounts import ProviderAccount
 from billing.store.customers import Customer, StoredToken
 from billing.store.invoices import CreditNoteLine, Invoice, InvoiceLine, credit_note_lines, lines_of
@@ -20,6 +20,8 @@ from billing.store.operations import Operation
 from billing.store.paces import AccountPace
 from billing.store.plans import Plan
 from billing.store.subscriptions import Subscription
+from billing.use_cases.crediting import WHOLE_CAPTURE
+from billing.use_cases.lowering import ADDRESS, ORDER_NUMBER, change_of
 from billing.use_cases.order_lines import lines_credited, lines_left, shares_kept
 
 
@@ -106,14 +108,14 @@ def order_for(operation: Operation, book: OrderBook, reference: str) -> Order:
         operation.amount,
         operation.currency,
         reference,
-        shown(Prefix.INVOICE, invoice_id),
+        _order_number(operation, purchase) or shown(Prefix.INVOICE, invoice_id),
         lines=_lines(operation, kind, book, invoice_id),
         purchase_id=purchase.provider_id if purchase else None,
         capture_id=capture.provider_id if capture else None,
         subscription_name=book.plans[subscription.plan_id].name if is_purchase else None,
         interval=subscription.interval if is_purchase else None,
         interval_count=subscription.interval_count if is_purchase else None,
-        is_whole=_is_whole(operation, purchase, capture, book.invoices[invoice_id]),
+        is_whole=_is_whole(operation, purchase),
         has_lines=kept is not None,
         kept=kept or (),
         country=book.invoices[invoice_id].country,
@@ -121,16 +123,28 @@ def order_for(operation: Operation, book: OrderBook, reference: str) -> Order:
         customer_email=customer.email,
         shipments=tuple(Shipment(**parcel) for parcel in operation.details.get("shipments", ())),
         days=operation.details.get("days"),
+        changes=change_of(operation),
+        address=Address(**operation.details[ADDRESS]) if ADDRESS in operation.details else None,
+        tax_rate=_one_rate(operation, book) if kind is OperationKind.REFUND else None,
     )
 
 
-def _is_whole(operation: Operation, purchase: Operation | None, capture: Operation | None, invoice: Invoice) -> bool:
+def _order_number(operation: Operation, purchase: Operation | None) -> str | None:
+    """What the customer sees instead of the invoice's id, where an operator has changed it or does so now."""
+    changed = operation.details.get(ORDER_NUMBER) or (purchase.details.get(ORDER_NUMBER) if purchase else None)
+    return str(changed) if changed else None
+
+
+def _one_rate(operation: Operation, book: OrderBook) -> int | None:
+    rates = {line.tax_rate for line in book.credited[operation.subject]}
+    return rates.pop() if len(rates) == 1 else None
+
+
+def _is_whole(operation: Operation, purchase: Operation | None) -> bool:
     """Whether a capture leaves nothing behind, or a refund gives back a capture of which nothing was given back."""
     if operation.kind == OperationKind.CAPTURE:
         return purchase is None or operation.amount == purchase.remaining
-    if operation.kind == OperationKind.REFUND:
-        return capture is not None and operation.amount == capture.amount and invoice.refunded == 0
-    return True
+    return operation.kind != OperationKind.REFUND or bool(operation.details.get(WHOLE_CAPTURE))
 
 
 def _kept(operation: Operation, book: OrderBook, invoice_id: UUID) -> tuple[OrderLine, ...] | None:
@@ -148,7 +162,7 @@ def order_to_revoke(operation: Operation, reference: str) -> Order:
 def _lines(operation: Operation, kind: OperationKind, book: OrderBook, invoice_id: UUID) -> tuple[OrderLine, ...]:
     if kind is OperationKind.CAPTURE and "lines" in operation.details:
         return _part_lines(operation, book.lines[invoice_id])
-    if kind in _HAS_INVOICE_LINES:
+    if kind in _HAS_INVOICE_LINES and change_of(operation) is OrderChange.AMOUNT:
         return lines_left(book.lines[invoice_id], operation.amount, after_captures=kind is OperationKind.CAPTURE)
     if kind is OperationKind.REFUND:
         return lines_credited(book.credited[operation.subject], operation.amount)

@@ -5,7 +5,7 @@ transaction that settles them.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +31,8 @@ from billing.domain.pacing import (
 )
 from billing.ports import Declined, NotSent, Succeeded, Unknown
 from billing.store.accounts import ProviderAccount
+from billing.store.brakes import BrakeKind
+from billing.store.braking import set_brake
 from billing.store.engine import Database
 from billing.store.operations import Operation, give_back
 from billing.store.paces import (
@@ -62,8 +64,8 @@ Answered = tuple[Operation, Any]
 def permitted(
     database: Database, now: datetime, name: str, window: Sequence[Operation], lease: UUID, *, requests: int = 1
 ) -> list[Operation]:
-    """Those of `window` for which permits are there, `requests` a row; of charges, while the breaker is not closed, a
-    few probes. The rest is given back at once, planned or unanswered as it was.
+    """Those of `window` for which permits are there, `requests` a row and one more where its token is read first; of
+    charges, while the breaker is not closed, a few probes. The rest is given back at once, as it was.
     """
     with database.tx() as session:
         chosen = _chosen(session, name, window, now, requests)
@@ -150,9 +152,10 @@ def _chosen(session: Session, name: str, window: Sequence[Operation], now: datet
         allowed = PROBES if breaker.lets_charges_out(now) else 0
     held = set(new_charges[allowed:])
     candidates = [op for op in window if op.id not in held]
-    granted = _take(session, pace, now, requests * len(candidates))
+    costs = [requests + (op.reads_token_first and op.sent_at is None) for op in candidates]
+    granted = _take(session, pace, now, sum(costs))
     # Rounded up: an account whose bucket holds less than one row needs would never be asked.
-    chosen = candidates[: -(-granted // requests)]
+    chosen = [op for op, before in zip(candidates, accumulate(costs, initial=0), strict=False) if before < granted]
     if breaker.state is not BreakerState.CLOSED and any(op.id in new_charges for op in chosen):
         put_breaker(pace, probing(breaker, now))
     return chosen
@@ -188,6 +191,9 @@ def _judge(
     if before.state is BreakerState.CLOSED:
         facts = {"cause": after.cause, "reason": after.reason, "until": after.until and after.until.isoformat()}
         pace.breaker_told = tell("account.breaker_opened", account=pace.name, **facts)
+        if after.cause is BreakerCause.DECLINES:
+            figures = {"answers": counts.answers, "declines": counts.declines, "days": pace.days}
+            set_brake(session, now, BrakeKind.DECLINE_RATE, pace.name, after.reason or "", figures)
     elif after.state is BreakerState.CLOSED:
         tell("account.breaker_closed", account=pace.name)
 

@@ -19,14 +19,19 @@ from billing.domain.operations import (
     OperationStatus,
     may_be_repeated,
 )
-from billing.ports import Account, Answer, Declined, OrderState, Outcome, Refused, Succeeded, Unknown
+from billing.ports import Answer, Declined, OrderState, Outcome, Refused, Succeeded, Unknown
 from billing.store.bulk import table_of
 from billing.store.operations import Operation, claim_unanswered, locked
 from billing.store.paces import open_accounts
+from billing.store.restored import held_ids
 from billing.store.subscriptions import lock_shared
+from billing.use_cases.ask_status import ask_status
+from billing.use_cases.gate import FORGOTTEN
+from billing.use_cases.lowering import moves_the_claim
 from billing.use_cases.pacing import permitted
+from billing.use_cases.second_look import nothing_is_left
 from billing.use_cases.sending import OPENS_THE_TOKEN, Sending, call, call_for, reveal, windows
-from billing.use_cases.settle import Settlement
+from billing.use_cases.settle import News, Settlement
 from billing.use_cases.settle_purchase import REVIEW_POLLS
 
 REQUESTS = 2
@@ -38,6 +43,8 @@ KEY_LIFE = timedelta(hours=23)
 
 def reconcile(sending: Sending) -> int:
     """Ask about what is due to be asked, one batch; returns how many operations were claimed (0: nothing is due)."""
+    if not sending.may_send():
+        return 0
     now = sending.clock.now()
     lease = sending.lease(now)
     with sending.database.tx() as session:
@@ -48,7 +55,7 @@ def reconcile(sending: Sending) -> int:
         if name in accounts.counted:
             window = permitted(sending.database, sending.clock.now(), name, window, lease[0], requests=REQUESTS)
         if window:
-            _ask_window(sending, sending.accounts[name], window, lease[0], purchase_ids)
+            _ask_window(sending, name, window, lease[0], purchase_ids)
     return len(claimed)
 
 
@@ -59,23 +66,37 @@ def _provider_ids(session: Session, claimed: Sequence[Operation]) -> dict[UUID, 
 
 
 def _ask_window(
-    sending: Sending, account: Account, window: Sequence[Operation], lease: UUID, purchase_ids: Mapping[UUID, str]
+    sending: Sending, name: str, window: Sequence[Operation], lease: UUID, purchase_ids: Mapping[UUID, str]
 ) -> None:
-    now = sending.clock.now()
+    account, now = sending.accounts[name], sending.clock.now()
     subject = {op.id: op.provider_id or purchase_ids.get(op.purchase_id or op.id) for op in window}
     orders = account.gateway.read_orders(sorted({order_id for order_id in subject.values() if order_id}))
+    statuses = ask_status(sending, name, window)
     news: list[Settlement] = []
     silent: list[Operation] = []
     for op in window:
-        found = evidence(op, orders.get(subject[op.id] or ""), now, account.generation)
+        found: News | None = statuses.get(op.id) or evidence(
+            op, orders.get(subject[op.id] or ""), now, account.generation
+        )
         if found is None and not may_be_repeated(account.generation, OperationKind(op.kind), is_whole=is_whole(op)):
             found = Refused(Answer(code="not_repeated", message="sent once, not found, and never to be sent twice"))
         if found is not None:
             news.append(Settlement(op.id, lease, found))
         else:
             silent.append(op)
+    silent = _remembered(sending, silent, news, lease)
     sending.settle(news)
-    _replay(sending, account, silent, lease, purchase_ids)
+    _replay(sending, name, silent, lease, purchase_ids)
+
+
+def _remembered(sending: Sending, silent: list[Operation], news: list[Settlement], lease: UUID) -> list[Operation]:
+    """Those that may be sent again: after a restore nobody knows when each was sent last, nor what was answered."""
+    if not silent:
+        return silent
+    with sending.database.tx() as session:
+        forgotten = held_ids(session, [op.id for op in silent])
+    news += [Settlement(op.id, lease, FORGOTTEN) for op in silent if op.id in forgotten]
+    return [op for op in silent if op.id not in forgotten]
 
 
 def is_whole(operation: Operation) -> bool:
@@ -87,7 +108,7 @@ def evidence(operation: Operation, order: OrderState | None, now: datetime, gene
     """What the order itself, or the age of the question, says about an operation; None where only asking helps."""
     if operation.authorization == Authorization.PENDING_REVIEW:
         return _reviewed(operation, order, now)
-    if order is not None and (shown := _shown(operation, order)) is not None:
+    if order is not None and (shown := shown_in_order(operation, order)) is not None:
         return shown
     knows_keys = generation != WITHOUT_A_KEY
     if knows_keys and operation.sent_at is not None and now - operation.sent_at > KEY_LIFE:
@@ -95,10 +116,15 @@ def evidence(operation: Operation, order: OrderState | None, now: datetime, gene
     return None
 
 
-def _shown(operation: Operation, order: OrderState) -> Outcome | None:
+def shown_in_order(operation: Operation, order: OrderState) -> Outcome | None:
     """A capture or refund under our reference with our amount, or an order that is voided: it happened."""
     if operation.kind == OperationKind.VOID:
         return Succeeded(_read("order is voided")) if order.authorization == Authorization.VOIDED else None
+    if operation.kind == OperationKind.RELEASE:
+        return Succeeded(_read("nothing of the order is left")) if nothing_is_left(order) else None
+    if operation.kind == OperationKind.AMEND and moves_the_claim(operation):
+        is_so = (order.amount, order.currency) == (operation.amount, operation.currency)
+        return Succeeded(_read("the order has this amount")) if is_so else None
     if operation.kind == OperationKind.EXTEND:
         ends_at = datetime.fromisoformat(operation.details["ends_at"])
         is_later = order.expires_at is not None and order.expires_at > ends_at
@@ -137,7 +163,7 @@ def _read(message: str, code: str | None = None) -> Answer:
 
 
 def _replay(
-    sending: Sending, account: Account, silent: Sequence[Operation], lease: UUID, purchase_ids: Mapping[UUID, str]
+    sending: Sending, name: str, silent: Sequence[Operation], lease: UUID, purchase_ids: Mapping[UUID, str]
 ) -> None:
     """Send the frozen bytes again under their key; the count of sends is committed before they go."""
     if not silent:
@@ -165,4 +191,4 @@ def _replay(
         for op in silent
         if op.id in mine and (op.kind not in OPENS_THE_TOKEN or op.id in tokens)
     ]
-    call(sending, account, calls, lease)
+    call(sending, name, calls, lease)

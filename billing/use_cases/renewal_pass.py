@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlmodel import Session
 
+from billing.domain.brakes import DEFAULT_LIMITS, Limits
 from billing.domain.periods import BillingCycle, Interval, Period
 from billing.domain.subscriptions import EndReason, SubscriptionEvent, SubscriptionStatus, next_status
 from billing.store.batch import Batch
@@ -37,6 +38,7 @@ class Pass:
     batch: Batch
     books: Books
     run: Renewed
+    limits: Limits = DEFAULT_LIMITS
 
     @property
     def now(self) -> datetime:

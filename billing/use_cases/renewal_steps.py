@@ -26,11 +26,12 @@ from billing.store.periods import PeriodKind
 from billing.store.plans import MissingToken
 from billing.store.subscriptions import Subscription
 from billing.use_cases.access import grace_over, withdraw
+from billing.use_cases.brake import brake_periods, periods_are_braked
 from billing.use_cases.change_later import take_up_change
 from billing.use_cases.ending import carry_out_end, planned_end, read_end, terms_from
 from billing.use_cases.next_period import TOKEN_CHECK_BEFORE, next_span, open_period
 from billing.use_cases.pausing import anchor_after_trial, begin_pause, end_pause
-from billing.use_cases.renewal_pass import Pass, Span, end, move, send_to_review, write_period
+from billing.use_cases.renewal_pass import Pass, Span, cycle_of, end, move, send_to_review, write_period
 from billing.use_cases.voiding import void
 
 LOOK_AGAIN = timedelta(minutes=10)
@@ -185,7 +186,15 @@ def _end_trial_without_token(here: Pass, subscription: Subscription) -> list[Inv
 
 
 def _late(here: Pass, subscription: Subscription, span: Span) -> list[Invoice]:
-    """More than one period is late: a person decides, or has decided (billing rules, section 2, catch-up)."""
+    """More than one period is late: a person decides, or has decided (billing rules, section 2, catch-up).
+
+    With too many of them a standing approval does not suffice: the brake asks about this very subscription.
+    """
+    cycle = cycle_of(subscription)
+    if subscription.catch_up is None and periods_are_braked(here.session, subscription, cycle, here.now, here.limits):
+        brake_periods(here.session, here.batch, subscription, here.limits)
+        send_to_review(here.batch, subscription, "catch_up", here.run)
+        return []
     choice = subscription.catch_up or _standing_approval(here)
     if choice is None:
         # Nothing is forgiven, and nothing is billed in a heap, by a machine.

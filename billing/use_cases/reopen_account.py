@@ -10,6 +10,8 @@ from billing.ports import Ids
 from billing.store import subscriptions as subscription_store
 from billing.store.accounts import resume
 from billing.store.batch import Batch
+from billing.store.brakes import BrakeKind
+from billing.store.braking import let_go
 from billing.store.engine import Database
 from billing.store.paces import AccountState, locked_state, pace_of
 from billing.store.subscriptions import Subscription
@@ -36,6 +38,7 @@ def reopen_account(
         batch = Batch(ids, now)
         if rests:
             approve(state.pace, now)
+            let_go(session, now, BrakeKind.DECLINE_RATE, name, "whoever reopened the account", because)
             if told is not None:
                 batch.event(told, "account.breaker_closed", account=name, because=because)
         if state.account.halted_at is not None:

@@ -31,7 +31,7 @@ from billing.store.ledger_reports import (
 )
 from billing.store.releases import seller_zone
 
-CSV_COLUMNS = ("date", "transaction", "kind", "reference", "account", "detail", "amount", "currency")
+CSV_COLUMNS = ("date", "transaction", "kind", "reference", "account", "detail", "amount", "currency", "risk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def journal_csv(database: Database, span: Span) -> Iterator[str]:
         for posting in entry.postings:
             amount = decimal_text(posting.amount, entry.currency)
             about = (entry.on.isoformat(), entry.id.hex, entry.kind, entry.reference)
-            yield _row((*about, posting.account, posting.detail, amount, entry.currency))
+            yield _row((*about, posting.account, posting.detail, amount, entry.currency, entry.risk))
 
 
 def month_after(month: date) -> date:
@@ -171,7 +171,7 @@ def _journal_entry(one: Booked, zone: str) -> JournalEntry:
     row = one.transaction
     on = row.booked_on or local_date(row.at, zone)
     postings = [Posting(entry.account, entry.amount, entry.detail) for entry in one.entries]
-    return JournalEntry(row.id, on, row.kind, _reference(one, row), row.currency, postings)
+    return JournalEntry(row.id, on, row.kind, _reference(one, row), row.currency, postings, one.risk or "")
 
 
 def _reference(one: Booked, row: LedgerTransaction) -> str:

@@ -74,6 +74,17 @@ def resolve_credit(
         return done
 
 
+def to_balance(scene: Scene, note: CreditNote, amount: int, why: str) -> None:
+    """`amount` minor units that were to be refunded are the customer's balance instead; the refund is dropped."""
+    note.effect_refund -= amount
+    note.effect_balance += amount
+    scene.invoice.credited_balance += amount
+    if note.effect_refund and _is_paid_out(scene, note):
+        note.refunded_at = scene.now
+    scene.batch.post("refund_to_balance", scene.invoice, postings_for_balance_given(amount), credit_note_id=note.id)
+    _move(scene, note, amount, why)
+
+
 def _redo(scene: Scene, note: CreditNote, resolve_as: ResolveAs) -> list[UUID]:
     refused = [
         op
@@ -89,13 +100,7 @@ def _redo(scene: Scene, note: CreditNote, resolve_as: ResolveAs) -> list[UUID]:
         operation.status, operation.settled_at = OperationStatus.DROPPED.value, scene.now
     if resolve_as is ResolveAs.RETRY:
         return plan_refunds(scene, note, amount, Trigger.ADMIN)
-    note.effect_refund -= amount
-    note.effect_balance += amount
-    scene.invoice.credited_balance += amount
-    if note.effect_refund and _is_paid_out(scene, note):
-        note.refunded_at = scene.now
-    scene.batch.post("refund_to_balance", scene.invoice, postings_for_balance_given(amount), credit_note_id=note.id)
-    _move(scene, note, amount, "a refund could not be paid out")
+    to_balance(scene, note, amount, "a refund could not be paid out")
     return []
 
 

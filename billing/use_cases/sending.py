@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from billing.domain.brakes import DEFAULT_LIMITS, Limits
 from billing.domain.errors import VaultError
 from billing.domain.operations import OperationKind
 from billing.domain.tokens import Token
@@ -14,6 +15,7 @@ from billing.store.batch import Batch
 from billing.store.customers import StoredToken, TokenStatus, tokens_by_id
 from billing.store.engine import Database
 from billing.store.operations import Operation
+from billing.use_cases.pacing import take
 from billing.use_cases.second_look import second_look
 from billing.use_cases.settle import Settlement, settle
 from billing.vault.envelope import Context
@@ -30,6 +32,11 @@ def nothing(step: str) -> None:
     """Told of every step, it does nothing; a fault test passes something that dies there instead."""
 
 
+def always() -> bool:
+    """Nothing is guarded: for whoever builds a pass by hand."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Sending:
     """Everything a pass of `operate` or `reconcile` may touch. `namespace` is the root of the idempotency keys."""
@@ -42,6 +49,9 @@ class Sending:
     namespace: UUID
     worker: str
     passed: Callable[[str], None] = field(default=nothing)
+    may_send: Callable[[], bool] = field(default=always)
+    """Whether anything may leave at all: the clone guard's last word."""
+    limits: Limits = DEFAULT_LIMITS
 
     def lease(self, now: datetime) -> tuple[UUID, datetime]:
         """A fresh lease: whose it is and until when."""
@@ -109,15 +119,23 @@ def call_for(operation: Operation, token: Token | None, purchase_id: str | None)
     )
 
 
-def call(sending: Sending, account: Account, calls: Sequence[Call], lease: UUID) -> None:
-    """Make the calls of one window and settle what came back."""
+def call(sending: Sending, name: str, calls: Sequence[Call], lease: UUID) -> None:
+    """Make the calls of one window of the account `name` and settle what came back."""
     if not calls:
         return
+    account = sending.accounts[name]
     sending.passed("call.begins")
     outcomes = list(account.gateway.send(calls))
     sending.passed("call.answered")
-    settlements = [Settlement(id_, lease, news) for id_, news in second_look(account, calls, outcomes)]
+    looked_up = second_look(account, calls, outcomes, lambda wanted: permits(sending, name, wanted))
+    settlements = [Settlement(id_, lease, news) for id_, news in looked_up]
     sending.settle(settlements, answered=True)
+
+
+def permits(sending: Sending, name: str, wanted: int) -> int:
+    """Up to `wanted` requests that may be made through the account now, beside those of its window."""
+    with sending.database.tx() as session:
+        return take(session, name, sending.clock.now(), wanted)
 
 
 def windows(operations: Sequence[Operation], accounts: Mapping[str, Account]) -> list[tuple[str, list[Operation]]]:

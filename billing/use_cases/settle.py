@@ -5,7 +5,7 @@ whoever holds the lease, when it says that the thing was done (charging rules, s
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,6 @@ from billing.domain.operations import (
     Authorization,
     OperationKind,
     OperationStatus,
-    Standing,
     next_replay_at,
 )
 from billing.ports import Answer, Declined, Ids, NotSent, Outcome, Refused, Succeeded, Unknown
@@ -30,17 +29,29 @@ from billing.store.numbers import number_invoices
 from billing.store.operations import Observation, Operation
 from billing.use_cases.halving import in_halves
 from billing.use_cases.pacing import report
-from billing.use_cases.settle_amend import amend_succeeded, release_succeeded
-from billing.use_cases.settle_authorization import authorization_lost, extend_refused, extend_succeeded, keep_alive
+from billing.use_cases.settle_amend import amend_refused, amend_succeeded, release_succeeded
+from billing.use_cases.settle_authorization import authorization_lost, keep_alive
+from billing.use_cases.settle_contradiction import late_success
+from billing.use_cases.settle_decision import AllowedAgain, Decided, Linked, Retired, settle_decision
 from billing.use_cases.settle_decline import bury, climb
+from billing.use_cases.settle_expired import (
+    extend_first,
+    extension_refused,
+    extension_succeeded,
+    give_up_waiting,
+    may_be_extended,
+)
 from billing.use_cases.settle_follow_up import (
     capture_succeeded,
+    due_date_moved,
     email_succeeded,
+    post_succeeded,
     refund_succeeded,
     ship_succeeded,
     void_succeeded,
 )
 from billing.use_cases.settle_locks import scenes_of, write_whole_lines
+from billing.use_cases.settle_lost import never_received
 from billing.use_cases.settle_purchase import purchase_declined, purchase_succeeded, reviewed, under_review
 from billing.use_cases.settle_scene import Scene, Stage, TokenScene
 from billing.use_cases.settle_token import revoke_succeeded
@@ -70,7 +81,24 @@ class Lost:
     authorization: Authorization
 
 
-News = Outcome | PutBack | Withdrawn | Lost
+@dataclass(frozen=True, slots=True)
+class NotSeen:
+    """A purchase that the provider does not find, which proves nothing yet; it is asked about again at `ask_at`."""
+
+    answer: Answer
+    ask_at: datetime
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NeverReceived:
+    """Said twice, beside something that was found: the purchase never arrived (charging rules, section 3)."""
+
+    answer: Answer
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+News = Outcome | PutBack | Withdrawn | Lost | NotSeen | NeverReceived | Decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +122,9 @@ _SUCCEEDED: dict[OperationKind, Callable[[Scene, Operation, Succeeded], None]] =
     OperationKind.REFUND: refund_succeeded,
     OperationKind.EMAIL_INVOICE: email_succeeded,
     OperationKind.SHIP: ship_succeeded,
-    OperationKind.EXTEND: extend_succeeded,
+    OperationKind.EXTEND: extension_succeeded,
+    OperationKind.POST_INVOICE: post_succeeded,
+    OperationKind.EXTEND_DUE_DATE: due_date_moved,
 }
 
 
@@ -116,6 +146,23 @@ def settle(
     return sum(moved)
 
 
+def settle_word(
+    database: Database, ids: Ids, now: datetime, settlement: Settlement, beside: Callable[[Session, Stage], None]
+) -> None:
+    """Record what a person decided about one operation, and whatever `beside` adds, in one transaction.
+
+    Unlike news from the provider it may be refused: raises what `settle_decision` and `beside` raise, and then nothing
+    is written.
+    """
+    with database.tx() as session:
+        batch, to_number = Batch(ids, now), dict[UUID, invoice_store.Invoice]()
+        scene = scenes_of(session, batch, [settlement.operation_id], to_number)[settlement.operation_id]
+        _settle_one(scene, settlement)
+        _write(session, batch, [scene], to_number)
+        beside(session, scene)
+        batch.write(session)
+
+
 def _settle_batch(
     database: Database, ids: Ids, now: datetime, settlements: Sequence[Settlement], *, answered: bool
 ) -> int:
@@ -124,14 +171,20 @@ def _settle_batch(
         to_number: dict[UUID, invoice_store.Invoice] = {}
         scenes = scenes_of(session, batch, [settlement.operation_id for settlement in settlements], to_number)
         moved = sum(_settle_one(scenes[settlement.operation_id], settlement) for settlement in settlements)
-        batch.write(session)
-        write_whole_lines(session, list(set().union(*(s.whole for s in scenes.values() if isinstance(s, Scene)))))
-        if to_number:
-            number_invoices(session, batch, list(to_number.values()))
-            batch.write(session)
+        _write(session, batch, list(scenes.values()), to_number)
         if answered:
             _report(session, batch, scenes, settlements)
         return moved
+
+
+def _write(
+    session: Session, batch: Batch, scenes: Sequence[Stage], to_number: Mapping[UUID, invoice_store.Invoice]
+) -> None:
+    batch.write(session)
+    write_whole_lines(session, list(set().union(*(s.whole for s in scenes if isinstance(s, Scene)))))
+    if to_number:
+        number_invoices(session, batch, list(to_number.values()))
+        batch.write(session)
 
 
 def _report(session: Session, batch: Batch, scenes: Mapping[UUID, Stage], settlements: Sequence[Settlement]) -> None:
@@ -166,6 +219,10 @@ def _in_order(settlements: Sequence[Settlement]) -> list[Settlement]:
 
 def _settle_one(scene: Stage, settlement: Settlement) -> bool:
     operation, news = scene.operation(settlement.operation_id), settlement.news
+    if isinstance(news, Linked | Retired | AllowedAgain):
+        settle_decision(scene, operation, news, _apply)
+        _observe(scene, operation, news, settled=True)
+        return True
     mine = operation.lease_owner == settlement.lease and operation.status in (
         *MAY_BE_HAPPENING,
         OperationStatus.PLANNED,
@@ -180,7 +237,8 @@ def _settle_one(scene: Stage, settlement: Settlement) -> bool:
     if not counts:
         if operation.lease_owner == settlement.lease:
             operation.lease_owner = operation.lease_until = None
-        _alarm_if_contradicted(scene, operation, news)
+        if isinstance(news, Succeeded):
+            late_success(scene, operation, news)
         return False
     operation.answer_code, operation.answer_message = _cut(news.answer.code, 64), _cut(news.answer.message, 300)
     operation.lease_owner = operation.lease_until = None
@@ -210,10 +268,22 @@ def _apply(scene: Stage, operation: Operation, news: News) -> None:
             _not_sent(scene, operation, news)
         case Unknown():
             _ask_again(scene, operation)
+        case PutBack() | Withdrawn() | NotSeen() | NeverReceived():
+            _unanswered(scene, operation, news)
+
+
+def _unanswered(scene: Stage, operation: Operation, news: PutBack | Withdrawn | NotSeen | NeverReceived) -> None:
+    """What no answer to the call itself says."""
+    match news:
         case PutBack():
             operation.status, operation.due_at = OperationStatus.PLANNED.value, news.due_at
         case Withdrawn():
             _withdraw(scene, operation, news)
+        case NotSeen():
+            _wait_for(scene, operation, news.ask_at)
+        case NeverReceived():
+            assert isinstance(scene, Scene), "only purchases are looked for"
+            never_received(scene, operation)
 
 
 def _refused(scene: Stage, operation: Operation, news: Declined | Refused | Lost) -> None:
@@ -231,7 +301,11 @@ def _refused(scene: Stage, operation: Operation, news: Declined | Refused | Lost
         operation.next_check_at, operation.settled_at = None, scene.now
         purchase_declined(scene, operation, news)
     elif operation.kind == OperationKind.EXTEND:
-        extend_refused(scene, operation)
+        extension_refused(scene, operation, news)
+    elif operation.kind == OperationKind.AMEND:
+        amend_refused(scene, operation)
+    elif may_be_extended(scene, operation, news):
+        extend_first(scene, operation)
     else:
         _ask_a_person(scene, operation)
 
@@ -242,6 +316,8 @@ def _ask_a_person(scene: Stage, operation: Operation) -> None:
     if isinstance(scene, Scene) and operation.kind in (OperationKind.CAPTURE, OperationKind.AMEND):
         # A person takes their time; the authorization should still be there then.
         keep_alive(scene, scene.operation(operation.purchase_id))
+    if isinstance(scene, Scene) and operation.kind == OperationKind.EXTEND:
+        give_up_waiting(scene, operation)
 
 
 def _not_sent(scene: Stage, operation: Operation, news: NotSent) -> None:
@@ -275,6 +351,10 @@ def _ask_again(scene: Stage, operation: Operation, not_before: datetime | None =
     if at is None:
         _ask_a_person(scene, operation)
         return
+    _wait_for(scene, operation, at)
+
+
+def _wait_for(scene: Stage, operation: Operation, at: datetime) -> None:
     operation.status, operation.next_check_at = OperationStatus.UNKNOWN.value, at
     if isinstance(scene, Scene) and operation.kind == OperationKind.PURCHASE:
         scene.invoice.payment_state = PaymentState.UNKNOWN.value
@@ -292,7 +372,7 @@ def _withdraw(scene: Stage, operation: Operation, news: Withdrawn) -> None:
 
 
 def _observe(scene: Stage, operation: Operation, news: News, *, settled: bool) -> None:
-    answer = news.answer
+    answer, seen = news.answer, news.seen if isinstance(news, Linked) else news
     scene.batch.add(
         Observation,
         operation_id=operation.id,
@@ -303,8 +383,8 @@ def _observe(scene: Stage, operation: Operation, news: News, *, settled: bool) -
         code=_cut(answer.code, 64),
         message=_cut(answer.message, 300),
         correlation_id=_cut(answer.correlation_id, 128),
-        provider_id=news.provider_id if isinstance(news, Succeeded) else None,
-        facts=dict(news.facts) if isinstance(news, Succeeded) else {},
+        provider_id=seen.provider_id if isinstance(seen, Succeeded) else None,
+        facts=dict(seen.facts) if isinstance(seen, Succeeded | NotSeen | NeverReceived) else {},
         at=scene.now,
     )
 
@@ -312,19 +392,3 @@ def _observe(scene: Stage, operation: Operation, news: News, *, settled: bool) -
 def _cut(text: str | None, most: int) -> str | None:
     """What a provider says is kept as far as the column goes; its length must never decide over a settlement."""
     return None if text is None else text.replace("\0", "")[:most]
-
-
-def _alarm_if_contradicted(scene: Stage, operation: Operation, news: News) -> None:
-    """A success for a purchase that we hold for dead, or a second order for one: money may be taken twice, so the
-    account stops at once.
-    """
-    if not isinstance(news, Succeeded) or operation.kind != OperationKind.PURCHASE:
-        return
-    dead = operation.standing == Standing.DEAD and operation.provider_id is None
-    another = None not in (news.provider_id, operation.provider_id) and news.provider_id != operation.provider_id
-    if not (dead or another):
-        return
-    halt(
-        scene.session, operation.provider_account, "a purchase was accepted that we hold for dead, or twice", scene.now
-    )
-    scene.tell("operation.contradicted", operation=operation.id.hex, provider_id=news.provider_id)

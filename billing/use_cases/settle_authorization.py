@@ -26,7 +26,12 @@ from billing.use_cases.settle_scene import Scene
 AUTHORIZATIONS_LOST_MAX = 1
 """One lost authorization is replaced by a machine; the next goes to a person (charging rules, section 2)."""
 
-_LOST = "lost: "
+LOST = "lost: "
+"""How the proof begins where captures that were asked of a dead authorization are asked of the next one."""
+
+REPLACED = "replaced"
+"""Where a refused capture says that another one of the same was planned after it."""
+
 _CAPTURABLE = (Authorization.AUTHORIZED, Authorization.PART_CAPTURED)
 
 
@@ -115,7 +120,7 @@ def authorization_lost(scene: Scene, capture: Operation, authorization: Authoriz
         return
     capture.status, capture.settled_at = OperationStatus.DECLINED.value, scene.now
     purchase.standing = Standing.DEAD.value
-    purchase.dead_because = f"{_LOST}{authorization} with nothing captured, read for operation {capture.id.hex}"
+    purchase.dead_because = f"{LOST}{authorization} with nothing captured, read for operation {capture.id.hex}"
     for other in scene.siblings:
         if other.kind == OperationKind.CAPTURE and other.status == OperationStatus.PLANNED:
             drop(other, "the authorization has ended", scene.now)
@@ -138,10 +143,10 @@ def _captures_of_the_lost_one(scene: Scene, purchase: Operation) -> list[Operati
     lost = [
         op
         for op in scene.siblings
-        if op.kind == OperationKind.PURCHASE and op.n < purchase.n and (op.dead_because or "").startswith(_LOST)
+        if op.kind == OperationKind.PURCHASE and op.n < purchase.n and (op.dead_because or "").startswith(LOST)
     ]
     if not lost:
         return []
     ended = (OperationStatus.DECLINED, OperationStatus.DROPPED)
     captures = [op for op in scene.siblings if op.kind == OperationKind.CAPTURE and op.purchase_id == lost[-1].id]
-    return [op for op in captures if op.status in ended]
+    return [op for op in captures if op.status in ended and REPLACED not in op.details]

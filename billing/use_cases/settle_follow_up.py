@@ -5,10 +5,18 @@ from datetime import datetime
 
 from billing.domain.invoicing import InvoiceStatus, next_invoice_status
 from billing.domain.ledger import postings_for_capture, postings_for_refund
-from billing.domain.operations import Authorization, OperationKind, OperationStatus, Trigger
+from billing.domain.looks import first_look_at
+from billing.domain.operations import (
+    MAY_BE_HAPPENING,
+    WITHOUT_A_KEY,
+    Authorization,
+    OperationKind,
+    OperationStatus,
+    Trigger,
+)
 from billing.domain.subscriptions import SubscriptionEvent, SubscriptionStatus, next_status
 from billing.ports import Succeeded
-from billing.store.accounts import ProviderAccount
+from billing.store.customers import Customer
 from billing.store.invoices import (
     CreditNote,
     DunningState,
@@ -29,6 +37,10 @@ from billing.use_cases.settle_decline import bury
 from billing.use_cases.settle_scene import Scene
 
 NO_RISK = "no_risk"
+THEN = "then"
+"""Where a void that an operator asked for says what becomes of its open invoice."""
+
+CHARGE_AGAIN = "charge_again"
 _IN_ARREARS = (SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID)
 _FIRST_PAYMENT = {
     SubscriptionStatus.TRIALING: SubscriptionEvent.TRIAL_ENDED,
@@ -43,6 +55,7 @@ def capture_succeeded(scene: Scene, capture: Operation, outcome: Succeeded) -> N
     capture.risk = outcome.facts.get("risk", capture.risk)
     purchase, invoice = scene.operation(capture.purchase_id), scene.invoice
     purchase.remaining = (purchase.remaining or 0) - capture.amount
+    purchase.look_at = first_look_at(purchase.id, scene.now)
     whole = purchase.remaining == 0
     purchase.authorization = (Authorization.CAPTURED if whole else Authorization.PART_CAPTURED).value
     if whole:
@@ -54,14 +67,32 @@ def capture_succeeded(scene: Scene, capture: Operation, outcome: Succeeded) -> N
     scene.batch.post("capture", invoice, postings_for_capture(capture.amount), operation_id=capture.id)
     if _is_emailed(scene):
         _plan_email(scene, purchase, capture)
-    _tell_what_is_odd(scene, capture, outcome)
+    _tell(scene, capture, outcome)
     if amount_due(invoice) == 0:
         paid(scene)
+        if not whole:
+            # More is reserved than was owed: what the customer does not owe is given back, never taken.
+            release_rest(scene, purchase)
+
+
+def release_rest(scene: Scene, purchase: Operation) -> None:
+    """Plan to give back what is left of an authorization after a capture, unless that is planned already."""
+    asked = (OperationStatus.PLANNED, *MAY_BE_HAPPENING)
+    releases = (op for op in scene.siblings if op.kind == OperationKind.RELEASE and op.purchase_id == purchase.id)
+    if not any(op.status in asked for op in releases):
+        let_go(scene, purchase, "nothing more of it is owed")
+        amount = purchase.remaining or 0
+        scene.plan_follow_up(OperationKind.RELEASE, purchase, amount, scene.now, trigger=Trigger.FOLLOW_UP)
 
 
 def ship_succeeded(scene: Scene, ship: Operation, _outcome: Succeeded) -> None:
     """The provider knows the parcels; what was in them is dispatched."""
     ship.status = OperationStatus.SUCCEEDED.value
+    parcels_known(scene, ship)
+
+
+def parcels_known(scene: Scene, ship: Operation) -> None:
+    """The parcels are told, or kept where nobody can be told: what was in them is dispatched."""
     dispatched = ship.details.get("dispatched", {})
     if dispatched:
         grow_dispatched(
@@ -87,6 +118,7 @@ def void_succeeded(scene: Scene, void: Operation, _outcome: Succeeded) -> None:
     bury(purchase, f"voided by operation {void.id.hex}")
     scene.close_if_nobody_collects()
     scene.tell("purchase.voided", invoice=scene.invoice.id.hex, amount=void.amount)
+    _after_a_void(scene, void)
 
 
 def refund_succeeded(scene: Scene, refund: Operation, outcome: Succeeded) -> None:
@@ -120,6 +152,34 @@ def email_succeeded(scene: Scene, email: Operation, _outcome: Succeeded) -> None
     scene.tell("invoice.emailed", invoice=scene.invoice.id.hex)
 
 
+def post_succeeded(scene: Scene, post: Operation, _outcome: Succeeded) -> None:
+    """The provider has posted the invoice, which it charges for."""
+    post.status = OperationStatus.SUCCEEDED.value
+    scene.invoice.issued_at = scene.invoice.issued_at or scene.now
+    scene.tell("invoice.posted", invoice=scene.invoice.id.hex)
+
+
+def due_date_moved(scene: Scene, extend: Operation, outcome: Succeeded) -> None:
+    """The customer may pay later; what that costs the seller is kept where the provider tells it (minor units)."""
+    extend.status = OperationStatus.SUCCEEDED.value
+    told = {"due_on": outcome.facts.get("due_on"), "cost": outcome.facts.get("cost")}
+    known = {name: int(value) if name == "cost" else value for name, value in told.items() if value is not None}
+    extend.details = {**extend.details, **known}
+    scene.tell("invoice.due_date_moved", invoice=scene.invoice.id.hex, days=extend.details["days"], **known)
+
+
+def _after_a_void(scene: Scene, void: Operation) -> None:
+    """An operator who gives back what an open invoice waits for has said what follows, so that it is not forgotten."""
+    then, is_over = void.details.get(THEN), scene.subscription.status == SubscriptionStatus.ENDED
+    if then is None or is_over or scene.invoice.status != InvoiceStatus.OPEN:
+        return
+    if then == CHARGE_AGAIN:
+        scene.plan_purchase(Trigger.ADMIN, scene.now)
+    elif scene.subscription.review_reason is None:
+        scene.subscription.review_reason = "authorization_given_back"
+        scene.tell("subscription.needs_review", reason=scene.subscription.review_reason)
+
+
 def _grow_lines(scene: Scene, capture: Operation) -> None:
     """What was taken of each line. Whole invoices are written set by set at the end of the settlement."""
     taken, dispatched = capture.details.get("lines"), capture.details.get("dispatched", {})
@@ -135,7 +195,15 @@ def _grow_lines(scene: Scene, capture: Operation) -> None:
     grow_dispatched(scene.invoice, list(lines.values()), dispatched, scene.now)
 
 
-def _tell_what_is_odd(scene: Scene, capture: Operation, outcome: Succeeded) -> None:
+def _tell(scene: Scene, capture: Operation, outcome: Succeeded) -> None:
+    scene.tell(
+        "capture.succeeded",
+        invoice=scene.invoice.id.hex,
+        operation=capture.id.hex,
+        amount=capture.amount,
+        currency=capture.currency,
+        risk=capture.risk,
+    )
     if capture.risk == NO_RISK:
         # The provider carries no risk for this money: if the customer does not pay, nobody does.
         scene.tell("capture.no_risk", invoice=scene.invoice.id.hex, operation=capture.id.hex, amount=capture.amount)
@@ -145,11 +213,18 @@ def _tell_what_is_odd(scene: Scene, capture: Operation, outcome: Succeeded) -> N
 
 
 def _is_emailed(scene: Scene) -> bool:
-    """The current generation writes to the customer at capture by itself; the older one only when it is asked to."""
-    if scene.plan.emailing == Emailing.PROVIDER_AGAIN:
-        return True
-    account = scene.session.get_one(ProviderAccount, scene.invoice.provider_account)
-    return scene.plan.emailing == Emailing.PROVIDER_DEFAULT and account.generation == "legacy"
+    """The current generation writes to the customer at capture by itself; the older one only when it is asked to, and
+    where it knows no address it would send a letter and charge for it.
+    """
+    is_older = scene.generation == WITHOUT_A_KEY
+    if scene.plan.emailing != Emailing.PROVIDER_AGAIN and not (
+        scene.plan.emailing == Emailing.PROVIDER_DEFAULT and is_older
+    ):
+        return False
+    if is_older and scene.session.get_one(Customer, scene.invoice.customer_id).email is None:
+        scene.tell("invoice.not_emailed", invoice=scene.invoice.id.hex, reason="no_address")
+        return False
+    return True
 
 
 def _plan_email(scene: Scene, purchase: Operation, capture: Operation) -> None:

@@ -6,7 +6,9 @@ kills the authorization, and what follows is dunning (`settle_decline.py`).
 
 from datetime import timedelta
 
+from billing.domain.decisions import REVIEW_OVERDUE
 from billing.domain.invoicing import InvoiceStatus
+from billing.domain.looks import first_look_at
 from billing.domain.operations import Authorization, OperationKind, OperationStatus, Trigger
 from billing.domain.subscriptions import SubscriptionStatus
 from billing.ports import Declined, Succeeded
@@ -20,6 +22,9 @@ from billing.use_cases.settle_scene import Scene
 
 REVIEW_POLLS = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=8), timedelta(hours=24))
 """When an authorization under the provider's review is looked at again, after it was settled."""
+
+OVERDUE_POLL = timedelta(days=1)
+"""How often it is looked at after that."""
 
 AUTHORIZATION_LIFE = timedelta(days=28)
 """The provider's default life of an authorization; its own date replaces this when the order is read."""
@@ -50,6 +55,7 @@ def authorized(scene: Scene, purchase: Operation) -> None:
     scene.invoice.remind_at = None
     start(scene)
     plan_captures(scene, purchase)
+    purchase.look_at = first_look_at(purchase.id, scene.now)
     scene.tell("purchase.authorized", invoice=scene.invoice.id.hex, amount=purchase.amount)
 
 
@@ -70,7 +76,11 @@ def under_review(purchase: Operation) -> bool:
 
 
 def reviewed(scene: Scene, purchase: Operation, news: object) -> None:
-    """What reading an order under review said: accepted, rejected, or ask again; a person after 24 hours."""
+    """What reading an order under review said: accepted, rejected, or ask again; daily, and beside a person, after
+    24 hours.
+    """
+    if isinstance(news, Succeeded | Declined) and purchase.answer_code == REVIEW_OVERDUE:
+        purchase.answer_code = None
     if isinstance(news, Succeeded):
         purchase.next_check_at, purchase.expires_at = None, news.expires_at or purchase.expires_at
         authorized(scene, purchase)
@@ -81,9 +91,8 @@ def reviewed(scene: Scene, purchase: Operation, news: object) -> None:
     else:
         settled_at = purchase.settled_at or scene.now
         later = [settled_at + wait for wait in REVIEW_POLLS if settled_at + wait > scene.now]
-        purchase.next_check_at = min(later) if later else None
-        if not later:
-            purchase.status, purchase.answer_code = OperationStatus.NEEDS_OPERATOR.value, "REVIEW_OVERDUE"
-            scene.tell(
-                "operation.needs_operator", operation=purchase.id.hex, kind=purchase.kind, code=purchase.answer_code
-            )
+        purchase.next_check_at = min(later) if later else scene.now + OVERDUE_POLL
+        if not later and purchase.answer_code != REVIEW_OVERDUE:
+            # The call is a success and stays one; that nobody decides about it is for a person to hear.
+            purchase.answer_code = REVIEW_OVERDUE
+            scene.tell("purchase.review_overdue", invoice=scene.invoice.id.hex, operation=purchase.id.hex)

@@ -14,6 +14,7 @@ from billing.domain.dunning import Ladder
 from billing.domain.invoicing import InvoiceStatus
 from billing.domain.operations import MAY_BE_HAPPENING, OperationKind, Trigger
 from billing.domain.subscriptions import SubscriptionStatus
+from billing.store.accounts import ProviderAccount
 from billing.store.batch import Batch
 from billing.store.customers import Customer
 from billing.store.invoices import Invoice, amount_due
@@ -56,6 +57,11 @@ class Scene:
         return self.session.get_one(Customer, self.subscription.customer_id).dunning_paused_at is not None
 
     @property
+    def generation(self) -> str:
+        """Which provider generation holds the money: `rest` or `legacy`."""
+        return self.session.get_one(ProviderAccount, self.invoice.provider_account).generation
+
+    @property
     def told(self) -> UUID | None:
         """The subscription among whose events `tell` writes."""
         return self.subscription.id
@@ -89,7 +95,7 @@ class Scene:
         kind: OperationKind,
         purchase: Operation,
         amount: int,
-        due_at: datetime,
+        due_at: datetime | None,
         *,
         trigger: Trigger,
         details: Mapping[str, Any] | None = None,

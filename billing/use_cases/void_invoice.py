@@ -14,6 +14,7 @@ from billing.use_cases.invoice_scene import close_scene, open_scene
 from billing.use_cases.lowering import check_nothing_under_way
 from billing.use_cases.recording import Record, nothing
 from billing.use_cases.settle_follow_up import next_in_line
+from billing.use_cases.settle_scene import Scene
 from billing.use_cases.voiding import void
 
 
@@ -27,7 +28,7 @@ def void_invoice(
     """
     with database.tx() as session:
         scene = open_scene(session, Batch(ids, now), invoice_id)
-        _check(scene.invoice)
+        check_may_be_void(scene)
         check_nothing_under_way(scene)
         was_in_dunning = scene.invoice.dunning_state != DunningState.NONE
         is_over = scene.subscription.status == SubscriptionStatus.ENDED
@@ -40,7 +41,9 @@ def void_invoice(
         return scene.invoice
 
 
-def _check(invoice: Invoice) -> None:
+def check_may_be_void(scene: Scene) -> None:
+    """Raises `TransitionNotAllowed` where a document of the invoice has left us or money came in."""
+    invoice = scene.invoice
     next_invoice_status(InvoiceStatus(invoice.status), InvoiceStatus.VOID)
     credit = "only a full credit note cancels it now"
     if invoice.issued_at is not None:

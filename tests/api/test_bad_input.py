@@ -234,6 +234,7 @@ MONEY = {
     "create_payout": 3,
     "create_price": 2,
     "create_refund": 1,
+    "decide": 1,
     "grant_discount": 1,
     "open_dispute": 1,
     "preview_credit_note": 1,

@@ -84,7 +84,20 @@ def test_a_schema_of_another_version_is_not_ready(service: Service, client: http
 
 
 VERBS = {
-    *("Add", "Answer", "Approve", "Book", "Cancel", "Change", "Charge", "Check", "Credit", "Decide", "Disapprove"),
+    *(
+        "Add",
+        "Answer",
+        "Ask",
+        "Approve",
+        "Book",
+        "Cancel",
+        "Change",
+        "Charge",
+        "Check",
+        "Credit",
+        "Decide",
+        "Disapprove",
+    ),
     *(
         "End",
         "Erase",
@@ -95,6 +108,7 @@ VERBS = {
         "Give",
         "Grant",
         "Hand",
+        "Have",
         "Let",
         "List",
         "Look",

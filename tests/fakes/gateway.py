@@ -20,6 +20,7 @@ from billing.ports import (
     OrderState,
     Outcome,
     Request,
+    Sighting,
     Succeeded,
     TokenState,
     Unknown,
@@ -41,7 +42,8 @@ class FakeGateway:
     """Everything succeeds unless `answer` or `always` says otherwise.
 
     `calls` holds every call made, replays included; `effects` those that did something, each key once. `orders` is
-    kept up to date from the effects and may be overwritten, as may `tokens` (by the caller's id).
+    kept up to date from the effects and may be overwritten, as may `tokens` (by the caller's id). `invoices` and
+    `sightings` say nothing until a test writes into them.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -51,6 +53,10 @@ class FakeGateway:
     tokens: dict[UUID, str] = field(default_factory=dict)
     default_token_status: str = "active"
     unreadable_orders: set[str] = field(default_factory=set)
+    invoices: dict[str, int] = field(default_factory=dict)
+    sightings: dict[str, Sighting] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    """Every id of which somebody wanted to know something, in order."""
     _queued: dict[OperationKind, deque[Programmed]] = field(default_factory=lambda: defaultdict(deque))
     _standing: dict[OperationKind, Programmed] = field(default_factory=dict)
     _by_key: dict[UUID, Outcome] = field(default_factory=dict)
@@ -87,8 +93,17 @@ class FakeGateway:
         return iter([(call.operation_id, self._outcome(call)) for call in calls])
 
     def read_orders(self, purchase_ids: Sequence[str]) -> dict[str, OrderState]:
+        self.asked.extend(purchase_ids)
         readable = [id_ for id_ in purchase_ids if id_ in self.orders and id_ not in self.unreadable_orders]
         return {id_: self.orders[id_] for id_ in readable}
+
+    def read_invoices(self, capture_ids: Sequence[str]) -> dict[str, int]:
+        self.asked.extend(capture_ids)
+        return {id_: self.invoices[id_] for id_ in capture_ids if id_ in self.invoices}
+
+    def read_sightings(self, ids: Sequence[str], *, of_orders: bool = False) -> dict[str, Sighting]:  # noqa: ARG002  (the port's shape)
+        self.asked.extend(ids)
+        return {id_: self.sightings[id_] for id_ in ids if id_ in self.sightings}
 
     def read_tokens(self, tokens: Sequence[tuple[UUID, Token]]) -> dict[UUID, TokenState]:
         return {id_: TokenState(self.tokens.get(id_, self.default_token_status)) for id_, _ in tokens}

@@ -37,7 +37,7 @@ def test_balances_are_exported_while_somebody_else_writes(books: Shop) -> None:
 def test_the_journal_and_the_entries_are_exported(books: Shop) -> None:
     days = ("--from", "2028-01-01", "--to", "2028-01-31")
     assert "2028-01-31 * capture | invoice-000001" in said("journal", *days)
-    assert said("csv", *days).splitlines()[0] == "date,transaction,kind,reference,account,detail,amount,currency"
+    assert said("csv", *days).splitlines()[0] == "date,transaction,kind,reference,account,detail,amount,currency,risk"
 
 
 def test_vat_is_exported_by_month(books: Shop) -> None:

@@ -17,7 +17,7 @@ from billing.domain.errors import RefundExceedsCapture
 from billing.domain.money import Money
 from billing.domain.operations import OperationKind
 from billing.domain.periods import Interval
-from billing.ports import Answer, Declined, Refused, Shipment
+from billing.ports import Answer, Declined, Refused, Shipment, Unknown
 from billing.store.balances import PendingLine
 from billing.store.engine import Database
 from billing.store.invoices import InvoiceLine
@@ -318,7 +318,9 @@ def test_a_credit_is_paid_out_once_its_refused_part_became_balance(shop: Shop) -
 
 def test_an_authorization_whose_amendment_needs_a_person_is_kept_alive(shop: Shop) -> None:
     authorized(shop)
-    shop.gateway.answer(AMEND, REFUSED)
+    shop.gateway.always(AMEND, Unknown(Answer(message="silence")))
+    shop.gateway.unreadable_orders.add("order-1")
     credit(shop, 100)
-    shop.after(hours=1)
+    for _ in range(30):
+        shop.after(hours=1)
     assert {op.kind for op in operations(shop) if op.status == "planned"} == {"capture", "extend"}

@@ -11,7 +11,6 @@ from billing.adapters.klarna_rest.answers import strict_object
 from billing.adapters.network import HttpAnswer, HttpOutcome
 from billing.ports import Sighting, TokenState
 
-
 _SIGHTINGS: Mapping[str, Sighting] = {"1": Sighting.ACCEPTED, "2": Sighting.PENDING, "3": Sighting.DENIED}
 _NO_SUCH_ID = frozenset({8101, 9109, 9111})
 """Unknown invoice, reservation or order number; which of them is given where is not documented (section 4)."""
