@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-$(shell cat requirements.lock pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help setup demo test check fix migrate serve lock mutants planted-bugs fuzz soak-periods
+.PHONY: help setup demo test check fix migrate serve lock mutants planted-bugs fuzz simulate soak-periods
 
 help: ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,11 @@ lock: setup ## write requirements.lock anew from pyproject.toml
 
 mutants: setup ## change the domain a little at a time: do its tests notice? about twenty minutes
 	$(BIN)/python tests/mutants/report.py
+
+SEEDS ?= 100
+
+simulate: setup ## lives against a provider with faults, on a clock of its own: make simulate SEEDS=100
+	$(BIN)/python tests/simulation/run.py --seeds $(SEEDS) --jobs 2
 
 fuzz: setup ## changed bytes at every parser that reads what others wrote, for five minutes
 	$(BIN)/python tests/fuzz/run.py --seconds 300

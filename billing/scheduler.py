@@ -23,6 +23,7 @@ from billing.use_cases.release_revenue import release_revenue
 from billing.use_cases.remind import remind
 from billing.use_cases.renew import renew
 from billing.use_cases.replace_price import tell_of_replacements
+from billing.use_cases.scan_duplicates import scan_duplicates
 from billing.use_cases.seal_audit import seal_audit
 from billing.use_cases.seal_ledger import seal_ledger
 from billing.use_cases.verify_daily import Judgement, verify_daily
@@ -30,11 +31,14 @@ from billing.use_cases.watch_orders import watch_orders
 
 logger = logging.getLogger(__name__)
 
-RENEW, OPERATE, SEAL, VERIFY, MARK = "renew", "operate", "seal", "verify", "mark"
+RENEW, OPERATE, SEAL, VERIFY, MARK, SCAN = "renew", "operate", "seal", "verify", "mark", "scan"
 SEAL_EVERY_SECONDS = 60
 MARK_EVERY_SECONDS = 60
 VERIFY_LOOK_SECONDS = 300
 """Between two looks at whether the day's check has been made."""
+
+SCAN_AFTER, SCAN_EVERY = timedelta(minutes=10), timedelta(days=1)
+"""The scan for what was charged twice: soon after a start, then daily."""
 
 Checker = Callable[[datetime, Callable[[], bool]], Judgement | None]
 """Checks the database as of an instant; given up, with None, once its second argument says that we are stopping."""
@@ -119,6 +123,10 @@ class Loops:
         """Let the database's mark grow, and stop sending where it is no longer the one that this machine has served."""
         self._wiring.guard.check(self._wiring.clock.now())
 
+    def scan(self) -> None:
+        """Look for what was charged though it was given up."""
+        scan_duplicates(self._sending)
+
     def verify(self) -> None:
         """Have the day's check made, unless somebody has or there is no checker."""
         checker, wiring = self._checker, self._wiring
@@ -179,6 +187,8 @@ class Loops:
         self._scheduler.add_job(self.seal, IntervalTrigger(seconds=SEAL_EVERY_SECONDS), id=SEAL)
         self._scheduler.add_job(self.mark, IntervalTrigger(seconds=MARK_EVERY_SECONDS), id=MARK)
         self._scheduler.add_job(self.verify, IntervalTrigger(seconds=VERIFY_LOOK_SECONDS), id=VERIFY)
+        every, first = IntervalTrigger(seconds=int(SCAN_EVERY.total_seconds())), datetime.now(UTC) + SCAN_AFTER
+        self._scheduler.add_job(self.scan, every, id=SCAN, next_run_time=first)
         self._scheduler.start()
 
     def poke(self) -> None:

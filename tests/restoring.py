@@ -37,8 +37,13 @@ class Backup:
 
     def put_back(self) -> None:
         """Nobody may be connected."""
-        self._forget(self._url.database or "")
-        self._copy(self._kept, self._url.database or "")
+        place = self._url.database or ""
+        if self._file is not None:
+            # Beside the old file until the copy is there: a file system gives a freed number to the next file.
+            self._file.rename(f"{place}_gone")
+        self._forget(place)
+        self._copy(self._kept, place)
+        self._forget(f"{place}_gone")
 
     def forget(self) -> None:
         self._forget(self._kept)

@@ -22,7 +22,7 @@ class DecisionIn(In):
     """What a person says, and why; with the figures as they stand at the provider where it happened."""
 
     model_config = described(
-        "Decision",
+        "Decision about an operation",
         {
             "verb": "link",
             "provider_id": "f3392f8b-6116-4073-ab96-e330819e2c07",

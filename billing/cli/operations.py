@@ -16,8 +16,10 @@ FOUND = 1
 
 
 @click.command()
-@click.option("--status", type=click.Choice(list(OperationStatus)), help="Only those with this status.")
-@click.option("--kind", type=click.Choice(list(OperationKind)), help="Only those of this kind.")
+@click.option(
+    "--status", type=click.Choice([status.value for status in OperationStatus]), help="Only those with this status."
+)
+@click.option("--kind", type=click.Choice([kind.value for kind in OperationKind]), help="Only those of this kind.")
 @click.option("--subscription", help="Only those of this subscription: sub_...")
 @click.option("--invoice", help="Only those of this invoice: inv_...")
 @click.option("--account", help="Only those of this provider account.")

@@ -62,7 +62,6 @@ def second_orders(session: Session, limit: int) -> Sequence[Operation]:
 
 def captures_at_no_risk(session: Session, limit: int) -> Sequence[Operation]:
     """Captures whose risk nobody carries for us, and that no person has acknowledged."""
-    seen = exists().where(col(Decision.operation_id) == col(Operation.id), col(Decision.verb) == Verb.ACKNOWLEDGE.value)
     query = select(Operation).where(
         Operation.kind == OperationKind.CAPTURE.value,
         Operation.risk == "no_risk",

@@ -31,6 +31,7 @@ EACH_MAX = 5000
 """Of one sort of thing at most so many are gathered, those with most money."""
 
 _WHYS = {
+    "status_found": "The provider has it under our reference, but does not say which reservation that is.",
     "not_repeated": "Nobody knows whether it was done, and it may not be sent twice.",
     "key_expired": "Nobody knows whether it was done, and the provider has forgotten its key by now.",
     "claimed_too_often": "It was begun again and again without an outcome.",
@@ -260,9 +261,10 @@ def _invoices(session: Session) -> Iterator[Entry]:
         yield _of_invoice(
             invoice, f"dispute:{dispute.id.hex}", AttentionKind.DISPUTE, dispute.opened_at, why, won, money
         )
-    disputed = {invoice.id for _, invoice in cases}
+    # What holds an invoice stands in the list itself; the invoice follows once that is put right.
+    told = {invoice.id for _, invoice in cases} | {op.invoice_id for op in store.second_orders(session, EACH_MAX)}
     for invoice in store.held_invoices(session, EACH_MAX):
-        if invoice.id in disputed:
+        if invoice.id in told:
             continue
         why = f"Nothing of the invoice is charged or refunded: {invoice.held_because}."
         go_on = _post(

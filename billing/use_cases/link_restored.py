@@ -92,9 +92,11 @@ def _leased(
     session: Session, here: _Pass, records: Sequence[RestoredRecord]
 ) -> list[tuple[RestoredRecord, UUID, bool]]:
     """Each record with the operation that it is, and whether that is news; operations of news are leased for us."""
-    named = named_by(session, _invoices_of(records), records)
+    invoice_ids = _invoices_of(records)
+    named = named_by(session, invoice_ids, records)
     subscription_store.locked(session, [op.subscription_id for op in named if op.subscription_id is not None])
-    operations = operation_store.locked(session, [op.id for op in named])
+    # Read again now that nobody else writes: what another process has just linked may have planned its capture.
+    operations = operation_store.locked(session, [op.id for op in named_by(session, invoice_ids, records)])
     orders = {op.id: op.provider_id for op in operations.values() if op.kind == OperationKind.PURCHASE}
     matcher = Matcher([_candidate(here, op, orders) for op in operations.values() if _is_free(op, here.now)])
     found = []

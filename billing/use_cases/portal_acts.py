@@ -123,7 +123,7 @@ def portal_acts(purchase: Operation, siblings: Sequence[Operation], seen: Seen) 
     is told by the next look.
     """
     mine = [op for op in siblings if purchase.id in (op.id, op.purchase_id)]
-    ours = (op for op in mine if op.origin == "ours")
+    ours = (op for op in mine if op.origin == "ours" and op.status != OperationStatus.DROPPED)
     if any(op.settled_at is not None and op.settled_at >= seen.at for op in ours):
         return [Wait()]
     order = seen.order

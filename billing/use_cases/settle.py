@@ -355,6 +355,8 @@ def _ask_again(scene: Stage, operation: Operation, not_before: datetime | None =
 
 
 def _wait_for(scene: Stage, operation: Operation, at: datetime) -> None:
+    if operation.status != OperationStatus.UNKNOWN:
+        scene.tell("operation.unknown", operation=operation.id.hex, kind=operation.kind, next_check_at=at.isoformat())
     operation.status, operation.next_check_at = OperationStatus.UNKNOWN.value, at
     if isinstance(scene, Scene) and operation.kind == OperationKind.PURCHASE:
         scene.invoice.payment_state = PaymentState.UNKNOWN.value

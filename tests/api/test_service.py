@@ -84,6 +84,7 @@ def test_a_schema_of_another_version_is_not_ready(service: Service, client: http
 
 
 VERBS = {
+    *("Deliver", "Put", "Tell", "Send", "Acknowledge"),
     *(
         "Add",
         "Answer",
@@ -108,6 +109,7 @@ VERBS = {
         "Give",
         "Grant",
         "Hand",
+        "Hold",
         "Have",
         "Let",
         "List",
@@ -118,6 +120,7 @@ VERBS = {
     *(
         "Open",
         "Pause",
+        "Prove",
         "Record",
         "Release",
         "Report",

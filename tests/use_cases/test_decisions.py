@@ -1,13 +1,13 @@
 """A person's word about what no machine can tell: linked, retired or allowed again, checked against the provider."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
-from uuid import UUID
 
 import pytest
+from deciding import CAPTURE, PRICE, PURCHASE, SILENCE, WRONG, decisions, order, said, stuck
 from factories import Shop
 from fakes.gateway import TakenButLost
-from reading import event_types, invoices, observations, operations, rows, subscription
+from reading import event_types, invoices, observations, operations, subscription
 
 from billing.domain.decisions import Then, Verb
 from billing.domain.errors import (
@@ -19,58 +19,18 @@ from billing.domain.errors import (
     TransitionNotAllowed,
 )
 from billing.domain.money import Money
-from billing.domain.operations import OperationKind
-from billing.ports import Answer, Movement, OrderState, Refused, Sighting, Succeeded, Unknown
+from billing.ports import Answer, Movement, OrderState, Refused, Sighting, Succeeded
 from billing.store.accounts import resume
-from billing.store.decisions import Decision
 from billing.store.engine import Database
 from billing.store.operations import Operation
-from billing.use_cases.decide import Word, decide
+from billing.use_cases.scan_duplicates import scan_duplicates
 from billing.use_cases.settle import Settlement, settle
-
-PURCHASE, CAPTURE, REFUND, VOID = (
-    OperationKind.PURCHASE,
-    OperationKind.CAPTURE,
-    OperationKind.REFUND,
-    OperationKind.VOID,
-)
-SILENCE = Unknown(Answer(message="no answer"))
-WRONG = Refused(Answer(400, "BAD_VALUE", "our request is wrong"))
-PRICE = Money(3970, "SEK")
+from billing.verify import check
 
 
 @pytest.fixture
 def older(database: Database) -> Shop:
     return Shop(database, generation="legacy")
-
-
-def said(shop: Shop, operation_id: UUID, verb: Verb, **more: object) -> UUID:
-    word = Word(verb, "Eva", "looked in the portal", **more)
-    accounts = shop.sending.accounts
-    return decide(shop.database, accounts, shop.ids, shop.namespace, shop.clock.now(), operation_id, word)
-
-
-def stuck(shop: Shop, kind: OperationKind = PURCHASE) -> Operation:
-    """An operation of this kind that nobody heard of until it needed a person."""
-    shop.gateway.always(kind, SILENCE)
-    shop.subscription()
-    shop.tick()
-    if kind is not PURCHASE:
-        shop.after(minutes=31)
-    while (found := operations(shop, kind.value)[-1]).status != "needs_operator":
-        shop.at(found.next_check_at)
-    shop.gateway.always(kind, None)
-    return found
-
-
-def order(purchase: Operation, **more: object) -> OrderState:
-    known = {"currency": "SEK", "amount": purchase.amount, "captured_amount": 0, "refunded_amount": 0}
-    known |= {"merchant_reference": purchase.merchant_reference, "expires_at": None, "authorization": "authorized"}
-    return OrderState(purchase_id="order-9", **(known | more))
-
-
-def decisions(shop: Shop) -> list[Decision]:
-    return rows(shop, Decision)
 
 
 # --- link ------------------------------------------------------------------------------------------------------
@@ -336,6 +296,31 @@ def test_of_an_answer_and_a_person_at_the_same_moment_only_one_counts(shop: Shop
     assert (operations(shop, "purchase")[0].provider_id, decisions(shop)) == ("order-9", [])
 
 
+@pytest.mark.parametrize("person_first", [True, False])
+def test_a_person_and_an_answer_side_by_side_end_in_one_of_two_ways(shop: Shop, person_first: bool) -> None:
+    purchase = stuck(shop)
+    late = Settlement(purchase.id, shop.ids.new(), Succeeded(Answer(200), "order-9", "authorized"))
+
+    def person() -> bool:
+        try:
+            said(shop, purchase.id, Verb.RETIRE, then=Then.LEAVE, unverified=True)
+        except TransitionNotAllowed:
+            return False
+        return True
+
+    def answer() -> bool:
+        return settle(shop.database, shop.ids, shop.clock.now(), [late]) == 1
+
+    order_ = (person, answer) if person_first else (answer, person)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (pool.submit(act) for act in order_)
+    told = first.result() if person_first else second.result()
+    found = operations(shop, "purchase")
+    assert [op.status for op in found] == (["dropped", "succeeded"] if told else ["succeeded"])
+    assert ("operation.contradicted" in event_types(shop)) == told
+    assert len(decisions(shop)) == told
+
+
 def test_of_two_persons_the_second_hears_what_the_first_decided(shop: Shop) -> None:
     purchase = stuck(shop)
     said(shop, purchase.id, Verb.RETIRE, then=Then.LEAVE, unverified=True)
@@ -353,7 +338,7 @@ def test_a_purchase_that_was_retired_and_happens_after_all_is_alarmed_held_and_g
         settle(shop.database, shop.ids, shop.clock.now(), [Settlement(purchase.id, shop.ids.new(), late)])
     assert event_types(shop).count("operation.contradicted") == 1
     assert invoices(shop)[0].held_because.startswith("contradicted: ")
-    retired, again, second = operations(shop, "purchase")
+    retired, _, second = operations(shop, "purchase")
     assert (retired.status, second.origin, second.provider_id) == ("dropped", "external", "order-9")
     with shop.database.tx() as session:
         resume(session, "main", "looked at", shop.clock.now())
@@ -363,43 +348,34 @@ def test_a_purchase_that_was_retired_and_happens_after_all_is_alarmed_held_and_g
     assert operations(shop, "purchase")[1].authorization == "authorized"
 
 
-# --- reviews that are overdue ----------------------------------------------------------------------------------
+def test_the_daily_scan_finds_an_older_purchase_that_was_given_up_and_is_there_after_all(older: Shop) -> None:
+    purchase = stuck(older)
+    said(older, purchase.id, Verb.RETIRE, then=Then.PURCHASE_AGAIN, unverified=True)
+    older.after(minutes=31)
+    assert scan_duplicates(older.sending) == 0
+    older.gateway.sightings[purchase.merchant_reference] = Sighting.ACCEPTED
+    assert [scan_duplicates(older.sending) for _ in range(2)] == [1, 0]
+    (invoice,) = invoices(older)
+    assert (invoice.held_because.startswith("contradicted: "), len(operations(older, "refund"))) == (True, 0)
+    assert event_types(older).count("operation.contradicted") == 1
 
 
-def reviewed_too_long(shop: Shop) -> Operation:
-    shop.gateway.answer(PURCHASE, Succeeded(Answer(200), "order-1", "pending_review"))
-    shop.subscription()
-    shop.tick()
-    shop.gateway.unreadable_orders.add("order-1")
-    for hours in (1, 4, 8, 24):
-        shop.at(operations(shop)[0].settled_at + timedelta(hours=hours))
-    return operations(shop)[0]
-
-
-def test_a_review_that_is_overdue_leaves_the_call_a_success_and_is_looked_at_daily(shop: Shop) -> None:
-    purchase = reviewed_too_long(shop)
-    assert (purchase.status, purchase.authorization, purchase.answer_code) == (
-        "succeeded",
-        "pending_review",
-        "REVIEW_OVERDUE",
-    )
-    assert purchase.next_check_at - purchase.settled_at == timedelta(hours=48)
-    shop.gateway.unreadable_orders.clear()
-    shop.gateway.orders["order-1"] = order(purchase)
-    shop.at(purchase.next_check_at)
-    assert operations(shop)[0].authorization == "captured"
-    assert event_types(shop).count("purchase.review_overdue") == 1
-
-
-def test_a_person_says_that_a_review_was_accepted_or_rejected(shop: Shop) -> None:
-    purchase = reviewed_too_long(shop)
-    said(shop, purchase.id, Verb.RETIRE, then=Then.PURCHASE_AGAIN, unverified=True)
-    first, second = operations(shop, "purchase")
-    assert (first.status, first.authorization, first.standing, second.n) == ("succeeded", "rejected", "dead", 2)
-
-
-def test_an_accepted_review_is_captured(shop: Shop) -> None:
-    purchase = reviewed_too_long(shop)
-    said(shop, purchase.id, Verb.LINK, amount=PRICE, unverified=True)
+def test_the_checker_finds_nothing_wrong_after_what_persons_decided(shop: Shop) -> None:
+    for verb, more in (
+        (Verb.LINK, {"provider_id": "order-77", "amount": PRICE}),
+        (Verb.RETIRE, {"then": Then.PURCHASE_AGAIN}),
+        (Verb.RETIRE, {"then": Then.VOID_INVOICE}),
+        (Verb.RETIRE, {"then": Then.LEAVE}),
+        (Verb.ALLOW_AGAIN, {}),
+    ):
+        purchase = stuck(shop)
+        if verb is Verb.LINK:
+            shop.gateway.orders["order-77"] = replace(order(purchase), purchase_id="order-77")
+        said(shop, purchase.id, verb, unverified=True, **more)
+        shop.tick()
     shop.after(minutes=31)
-    assert invoices(shop)[0].status == "paid"
+    report = check(shop.database.engine.url.render_as_string(hide_password=False), now=shop.clock.now())
+    assert [finding for finding in report.findings if finding.offending] == []
+
+
+# --- reviews that are overdue ----------------------------------------------------------------------------------

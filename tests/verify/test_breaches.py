@@ -77,14 +77,15 @@ BREACHES = [
     breach(
         "I2",
         "a charge is sent when it is due",
-        f"UPDATE operations SET status = 'planned', due_at = {LONG_AGO}, sent_at = NULL, sends = 0, next_check_at = NULL,"
-        f" lease_until = NULL WHERE {UNKNOWN}",
+        f"UPDATE operations SET status = 'planned', due_at = {LONG_AGO}, sent_at = NULL, sends = 0,"
+        f" next_check_at = NULL, lease_until = NULL WHERE {UNKNOWN}",
     ),
     breach(
         "I3",
         "one order, capture or refund at the provider is one row here",
         f"UPDATE operations SET provider_id = (SELECT provider_id FROM operations WHERE {CAPTURED})"
-        " WHERE id = (SELECT id FROM operations WHERE kind = 'capture' AND status = 'succeeded' ORDER BY id DESC LIMIT 1)",
+        " WHERE id = (SELECT id FROM operations WHERE kind = 'capture' AND status = 'succeeded'"
+        " ORDER BY id DESC LIMIT 1)",
         indexes=("ix_operations_provider_id",),
     ),
     breach(
@@ -162,7 +163,8 @@ BREACHES = [
     breach(
         "I6",
         "what is credited of a line is what its credit notes say",
-        f"UPDATE invoice_lines SET credited_tax = 1 WHERE {one('invoice_lines', 'credited_amount = 0 AND tax_amount > 1')}",
+        "UPDATE invoice_lines SET credited_tax = 1"
+        f" WHERE {one('invoice_lines', 'credited_amount = 0 AND tax_amount > 1')}",
     ),
     breach(
         "I6",
