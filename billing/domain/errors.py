@@ -155,9 +155,13 @@ class ContradictsProvider(Conflict):
     code = "contradicts_provider"
 
     def __init__(
-        self, message: str, *, ours: Mapping[str, str | int | None], provider: Mapping[str, str | int | None]
+        self,
+        message: str | None = None,
+        *,
+        ours: Mapping[str, str | int | None] | None = None,
+        provider: Mapping[str, str | int | None] | None = None,
     ) -> None:
-        self.ours, self.provider = dict(ours), dict(provider)
+        self.ours, self.provider = dict(ours or {}), dict(provider or {})
         super().__init__(message)
 
 

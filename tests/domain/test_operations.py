@@ -36,7 +36,7 @@ LAWFUL = {
     "planned": "sending dropped needs_operator",
     "sending": "planned unknown succeeded declined needs_operator",
     "unknown": "succeeded declined needs_operator",
-    "needs_operator": "succeeded declined dropped planned",
+    "needs_operator": "succeeded declined dropped planned unknown unknown",
     "succeeded": "",
     "declined": "",
     "dropped": "",

@@ -203,7 +203,7 @@ def test_a_cancel_gives_back_what_is_still_under_an_overdue_review(shop: Shop) -
     made = shop.subscription()
     shop.tick()
     through(shop, shop.clock.now() + timedelta(hours=26))
-    assert "operation.needs_operator" in event_types(shop)
+    assert "purchase.review_overdue" in event_types(shop)
     cancel(shop.database, shop.ids, shop.clock.now(), made.id, CancelRequest(CancelAt.NOW))
     shop.tick()
     assert len(shop.gateway.effects_of(VOID)) == 1
