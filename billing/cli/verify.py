@@ -75,13 +75,14 @@ def verify(
     """
     harden_process()
     settings = load_settings()
+    keys, unread = _key_ids(settings)
     try:
         report = check(
             settings.database.url,
             now=now or SystemClock().now(),
             ledgers=ledgers,
             ledgers_since=ledger_from,
-            keys=_key_ids(settings),
+            keys=keys,
             tick=timedelta(seconds=tick),
             late=timedelta(seconds=late),
             shown=shown,
@@ -89,6 +90,8 @@ def verify(
     except NotVerifiable as reason:
         click.echo(f"not verified: {reason}", err=True)
         raise SystemExit(NOT_VERIFIABLE) from None
+    if unread:
+        click.echo(f"keys are not compared with the vault's: {unread}", err=True)
     click.echo(json.dumps(report.as_json(), indent=2) if as_json else report.as_text())
     raise SystemExit(0 if report.holds else 1)
 
@@ -153,10 +156,9 @@ def _judgement(code: int, out: str, errors: str) -> Judgement:
     return judgement_of(json.loads(out))
 
 
-def _key_ids(settings: Settings) -> frozenset[str] | None:
-    """The ids of the vault's keys, where this user may read them: who only audits need not."""
+def _key_ids(settings: Settings) -> tuple[frozenset[str] | None, str]:
+    """The ids of the vault's keys, or why this user cannot read them: who only audits need not."""
     try:
-        return FileKeys(settings.vault.key_file).key_ids()
+        return FileKeys(settings.vault.key_file).key_ids(), ""
     except (NotReady, OSError) as reason:
-        click.echo(f"keys are not compared with the vault's: {reason}", err=True)
-        return None
+        return None, str(reason)

@@ -155,7 +155,7 @@ def _by_block(rows: Iterator[Any]) -> Iterator[tuple[int, list[Any]]]:
 
 
 def _passed_by(snapshot: Snapshot, chain: Chain) -> Finding:
-    newest = next(snapshot.rows(f"SELECT MAX(sealed_at) FROM {chain.blocks}"))[0]
+    ((newest,),) = snapshot.rows(f"SELECT MAX(sealed_at) FROM {chain.blocks}")
     sealed_at = snapshot.instant(newest)
     sentence = f"nothing of the {chain.what} lies in no block a day after it was written, while blocks are sealed"
     if sealed_at is None:

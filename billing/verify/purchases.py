@@ -72,7 +72,8 @@ RULES = (
         " s.status AS subscription"
         " FROM operations p JOIN invoices i ON i.id = p.invoice_id JOIN subscriptions s ON s.id = p.subscription_id"
         " WHERE p.kind = 'purchase' AND p.standing = 'live' AND p.\"authorization\" IN ('authorized', 'part_captured')"
-        " AND (i.status <> 'open' OR s.status = 'ended')"
+        # What was authorized before a subscription ended may still be taken: its last period was used.
+        " AND (i.status <> 'open' OR s.status = 'ended' AND p.settled_at > <<s.ended_at|later>>)"
         " AND NOT EXISTS (SELECT 1 FROM operations v WHERE v.purchase_id = p.id"
         " AND v.kind IN ('void', 'release', 'capture') AND v.status NOT IN ('succeeded', 'declined', 'dropped'))",
         stops=True,

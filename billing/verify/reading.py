@@ -40,15 +40,17 @@ class Snapshot:
     times: Mapping[str, datetime] = field(default_factory=dict)
 
     def rows(self, sql: str, **values: object) -> Iterator[Any]:
-        """The rows that `sql` finds, fetched as they are asked for."""
+        """The rows that `sql` finds, fetched as they are asked for; the cursor closes with the iterator."""
         written = self.written(sql)
         named = {name: self._bound(at) for name, at in self.times.items() if f":{name}" in written}
         streamed = self.connection.execution_options(stream_results=True, max_row_buffer=5000)
-        return iter(streamed.execute(text(written), {**named, **values}))
+        with streamed.execute(text(written), {**named, **values}) as found:
+            yield from found
 
     def count(self, looks_at: str) -> int:
         """How many rows `SELECT COUNT(*) FROM looks_at` counts."""
-        return int(next(self.rows(f"SELECT COUNT(*) FROM {looks_at}"))[0])
+        ((counted,),) = self.rows(f"SELECT COUNT(*) FROM {looks_at}")
+        return int(counted)
 
     def has(self, table: str) -> bool:
         return table in self.columns
