@@ -108,7 +108,8 @@ def _told(
 
 def _verified(directory: Path, wiring: Wiring, sandbox_url: str, console: Console) -> bool:
     """What `billing verify` says of the demo's database, held against the sandbox's own ledger."""
-    ledger = directory / "sandbox-ledger.json"
+    # Beside the sandbox's own books: it names the tokens, which no file of the service may hold in the clear.
+    ledger = directory / "sandbox" / "ledger.json"
     with Caller(sandbox_url) as sandbox:
         ledger.write_text(json.dumps(sandbox.get("/_sandbox/ledger"), indent=1))
     database, key_file = directory / "perennial.sqlite3", directory / "keys" / "vault.key"

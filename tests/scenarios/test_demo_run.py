@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,13 +186,32 @@ FORGERIES = [
 ]
 
 
+@contextmanager
+def edited(books: Path, forgery: str) -> Iterator[None]:
+    """The provider's books after one row was edited, put back at the end."""
+    kept = books.with_suffix(".kept")
+    shutil.copyfile(books, kept)
+    try:
+        with closing(sqlite3.connect(books)) as rows_, rows_:
+            assert rows_.execute(forgery).rowcount == 1
+        yield
+    finally:
+        kept.replace(books)
+
+
 @pytest.mark.parametrize("forgery", FORGERIES)
-def test_a_provider_row_edited_behind_our_back_is_found_and_ends_with_exit_code_1(told, tmp_path, forgery):
-    forged = tmp_path / "forged"
-    shutil.copytree(told.directory, forged)
-    with closing(sqlite3.connect(forged / "sandbox" / "sandbox.sqlite3")) as books, books:
-        assert books.execute(forgery).rowcount == 1
-    again = tell(forged)
+def test_a_provider_row_edited_behind_our_back_is_found_and_ends_with_exit_code_1(told, forgery):
+    with edited(told.directory / "sandbox" / "sandbox.sqlite3", forgery):
+        again = tell(told.directory)
     assert again.code == 1
     assert list(again.json["ledger_difference"].values()) != []
     assert "The books DIFFER" in again.printed
+
+
+def test_a_copy_of_the_directory_charges_nobody_and_ends_with_exit_code_3(told, tmp_path):
+    copied = tmp_path / "copied"
+    shutil.copytree(told.directory, copied)
+    process = start(copied)
+    printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 3
+    assert "the directory was copied or put back" in printed

@@ -60,7 +60,9 @@ def _sqlite(shop: Lived, indexes: tuple[str, ...]) -> Iterator[Execute]:
 def _postgresql(shop: Lived, indexes: tuple[str, ...]) -> Iterator[Execute]:
     url = shop.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True, options="-c timezone=UTC") as connection:
-        checks = connection.execute("SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'c'")
+        checks = connection.execute(
+            "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0"
+        )
         for table, name in checks.fetchall():
             connection.execute(f'ALTER TABLE {table} DROP CONSTRAINT IF EXISTS "{name}"')
         for index in indexes:
