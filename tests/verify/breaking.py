@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
+from sqlalchemy import Column
 from sqlmodel import SQLModel
 from verify.scene import Lived
 
@@ -33,12 +34,19 @@ def broken(shop: Lived, statement: str, *indexes: str) -> int:
 
 def again(shop: Lived, table: str, where: str, *indexes: str, **changed: str) -> None:
     """Write the first row found `where` once more, with columns `changed` to these SQL expressions."""
-    columns = [column.name for column in SQLModel.metadata.tables[table].columns]
-    values = ", ".join(changed.get(name, f'"{name}"') for name in columns)
-    named = ", ".join(f'"{name}"' for name in columns)
+    columns = SQLModel.metadata.tables[table].columns
+    values = ", ".join(_typed(shop, column, changed.get(column.name, f'"{column.name}"')) for column in columns)
+    named = ", ".join(f'"{column.name}"' for column in columns)
     broken(
         shop, f"INSERT INTO {table} ({named}) SELECT {values} FROM {table} WHERE {where} ORDER BY 1 LIMIT 1", *indexes
     )
+
+
+def _typed(shop: Lived, column: Column[Any], value: str) -> str:
+    """PostgreSQL takes a literal behind SELECT for text; SQLite would make a number of what it casts."""
+    if shop.database.is_sqlite:
+        return value
+    return f"CAST({value} AS {column.type.compile(shop.database.engine.dialect)})"
 
 
 @contextmanager
