@@ -1,9 +1,6 @@
 """Puts each mistake of `bugs.toml` into a copy of the code, alone, and sees whether the tests notice.
 
-    .venv/bin/python tests/planted/run.py            all of them, some 15 minutes
-    .venv/bin/python tests/planted/run.py gate epoch  those whose name or mark holds one of these words
-
-Exit codes: 0 every mistake turned a test red; 1 one was not noticed, or does not fit the code any more.
+`.venv/bin/python tests/planted/run.py --help` says how.
 """
 
 import os
@@ -13,8 +10,11 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+import click
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("billing", "api", "config", "migrations", "tests", "pyproject.toml", "Makefile", "docs", "README.md")
@@ -72,8 +72,7 @@ def verdict(bug: Bug) -> str:
 
 def verdict_of(tests: Sequence[str], root: Path) -> str:
     """`green` or `red`; or why the tests could not run. A run that hangs is red."""
-    there = [name for name in tests if (root / name).exists()]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not postgres", *there]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not postgres", *tests]
     environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
@@ -91,21 +90,29 @@ def is_green_without(chosen: Sequence[Bug]) -> bool:
         return verdict_of(tests, copied(Path(folder))) == "green"
 
 
-def main(words: Sequence[str]) -> int:
-    """Try the mistakes that `words` choose, all where there are none; the exit code."""
+@click.command(epilog="Example: .venv/bin/python tests/planted/run.py gate epoch --jobs 2")
+@click.argument("words", nargs=-1)
+@click.option("--jobs", type=click.IntRange(1, 16), default=1, show_default=True, help="So many at a time.")
+def main(words: Sequence[str], jobs: int) -> None:
+    """Put each known mistake into a copy of the code, alone, and see whether a test goes red.
+
+    WORDS choose those whose name or mark (an invariant, a step) holds one of them; all of them take some 15 minutes.
+    Exit codes: 0 every mistake turned a test red; 1 one was not noticed, or does not fit the code any more; 2 nothing
+    could be told, since no mistake is chosen or the tests are red without one.
+    """
     chosen = [bug for bug in bugs() if not words or any(word in f"{bug.name} {bug.breaks}" for word in words)]
+    if not chosen:
+        raise click.UsageError(f"no mistake's name or mark holds {' or '.join(words)}")
     if not is_green_without(chosen):
-        sys.stdout.write("without any mistake the tests are not green: nothing can be told\n")
-        return 1
-    found = []
-    for number, bug in enumerate(chosen, start=1):
-        found.append(verdict(bug))
-        sys.stdout.write(f"{number:3}/{len(chosen)}  {found[-1]:12}  {bug.breaks:12}  {bug.name}\n")
-        sys.stdout.flush()
-    red = found.count("red")
-    sys.stdout.write(f"{red} of {len(chosen)} planted mistakes turned a test red\n")
-    return 0 if chosen and red == len(chosen) else 1
+        raise click.UsageError("without any mistake the tests are not green: nothing can be told")
+    red = 0
+    with ThreadPoolExecutor(jobs) as pool:
+        for number, (bug, found) in enumerate(zip(chosen, pool.map(verdict, chosen), strict=True), start=1):
+            click.echo(f"{number:3}/{len(chosen)}  {found:12}  {bug.breaks:12}  {bug.name}")
+            red += found == "red"
+    click.echo(f"{red} of {len(chosen)} planted mistakes turned a test red")
+    sys.exit(0 if red == len(chosen) else 1)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from planted.run import ROOT, Bug, bugs
+from click.testing import CliRunner
+from planted.run import ROOT, Bug, bugs, main
 
 LEAST = 30
 STEPS = {f"step {n}" for n in range(1, 8)}
@@ -25,4 +26,11 @@ def test_there_are_mistakes_for_every_invariant_and_every_step() -> None:
 
 def test_every_mistake_names_tests_that_exist() -> None:
     for bug in bugs():
-        assert any(Path(ROOT, name).exists() for name in bug.tests), bug.name
+        missing = [name for name in bug.tests if not Path(ROOT, name).exists()]
+        assert not missing, (bug.name, missing)
+
+
+def test_words_that_choose_no_mistake_are_refused() -> None:
+    said = CliRunner().invoke(main, ["nothing-like-it"])
+    assert said.exit_code == 2
+    assert "no mistake's name or mark holds nothing-like-it" in said.stderr
