@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-$(shell cat requirements.lock pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help setup demo test check fix migrate serve lock mutants planted-bugs fuzz simulate soak-periods
+.PHONY: help setup demo test check fix migrate serve lock mutants planted-bugs fuzz simulate faults soak-periods
 
 help: ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ SEEDS ?= 100
 
 simulate: setup ## lives against a provider with faults, on a clock of its own: make simulate SEEDS=100
 	$(BIN)/python tests/simulation/run.py --seeds $(SEEDS) --jobs 2
+
+faults: setup ## kill thousands of workers with SIGKILL, on both databases and both generations: about an hour
+	$(BIN)/python tests/faults/run.py
 
 fuzz: setup ## changed bytes at every parser that reads what others wrote, for five minutes
 	$(BIN)/python tests/fuzz/run.py --seconds 300

@@ -154,7 +154,8 @@ class Loops:
         now = self._wiring.clock.now()
         opening = (due.period, due.exhausted, due.released, due.reminded, due.replaced)
         found = self.renew() if any(_reached(at, now) for at in opening) else 0
-        found += self.link()
+        if due.restoring is not None:
+            found += self.link()
         # A renewal plans purchases that are due at once, so that its find is reason enough to look.
         if found or _reached(due.planned, now) or _reached(due.leased, now):
             found += operate(self._sending)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
@@ -65,6 +66,11 @@ def open_restore(session: Session, *, lock: bool = False) -> Restore | None:
     """The restore that is not settled yet, if there is one."""
     query = select(Restore).where(col(Restore.closed_at).is_(None)).order_by(col(Restore.id)).limit(1)
     return session.exec(query.with_for_update() if lock else query).first()
+
+
+def restore_from() -> Any:
+    """As a subquery: since when a restore is open."""
+    return select(Restore.opened_at).where(col(Restore.closed_at).is_(None)).limit(1).scalar_subquery()
 
 
 def records_of(session: Session, restore_id: UUID) -> Sequence[RestoredRecord]:

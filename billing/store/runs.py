@@ -14,6 +14,7 @@ from billing.store.looks import looked_from
 from billing.store.operations import asked_from, leased_until, planned_from
 from billing.store.plans import replacement_from
 from billing.store.releases import release_from
+from billing.store.restores import restore_from
 from billing.store.subscriptions import period_from, token_check_from
 
 
@@ -48,6 +49,8 @@ class Due:
     token_checked: datetime | None
     replaced: datetime | None
     looked: datetime | None
+    restoring: datetime | None
+    """Since when a restore is open: nothing that waits for an instant, but each pass has work for it."""
 
     def first(self) -> datetime | None:
         """The earliest of all that waits for its instant. A look at an order does not: it is made with the next thing
@@ -78,6 +81,7 @@ _EARLIEST = select(
     token_check_from(),
     replacement_from(),
     looked_from(),
+    restore_from(),
 )
 
 

@@ -286,9 +286,11 @@ def _start_afresh(session: Session, batch: Batch, case: Case, planned: Planned) 
     assert planned.effective_at is not None, "a new period starts at an instant"
     period, starts_at = running.period, planned.effective_at
     period.original_ends_at = period.original_ends_at or period.ends_at
-    period.ends_at, period.end_date = starts_at, planned.span.period.start_date
+    # By the old zone's wall, as planned: with a move of zone pending, the new period may begin on the day before.
+    on = local_date(starts_at, period.zone)
+    period.ends_at, period.end_date = starts_at, on
     period.reason = "changed"
-    put_terms(subscription, case.price, case.quantities, planned.span.period.start_date, new_anchor=True)
+    put_terms(subscription, case.price, case.quantities, on, new_anchor=True)
     subscription.next_period_at = starts_at
     credits_of = [line for _, line in planned.credits]
     gone = {row.id for row, amount, _ in planned.shortened if not amount}

@@ -122,6 +122,8 @@ def open_invoice(session: Session, batch: Batch, books: Books, subscription: Sub
     _carry(batch, books, subscription, columns)
     if columns["total"] == columns["balance_used"] + columns["carried"]:
         columns["status"], columns["paid_at"] = InvoiceStatus.PAID.value, batch.now
+        # Whoever is in arrears or has no token owes nothing here: nobody waits for it.
+        columns["dunning_state"] = DunningState.NONE.value
     batch.add(Invoice, **columns)
     for position, line in enumerate(draft.lines, start=1):
         batch.add(InvoiceLine, **_line_columns(new.id, replace(line, position=position)))

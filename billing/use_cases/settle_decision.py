@@ -245,6 +245,10 @@ def _afresh(scene: Stage, operation: Operation, news: AllowedAgain) -> None:
         _purchase_again(scene, operation, Retired(news.answer, news.epoch, Then.PURCHASE_AGAIN, news.proof))
         return
     kind = OperationKind(operation.kind)
+    details = {name: value for name, value in operation.details.items() if name not in _MARKS}
+    if kind is OperationKind.CAPTURE:
+        # Should the authorization be lost later, what was asked of it is asked of the next one: each thing once.
+        operation.details = {**operation.details, REPLACED: True}
     scene.batch.plan(
         kind,
         scene.invoice,
@@ -255,5 +259,5 @@ def _afresh(scene: Stage, operation: Operation, news: AllowedAgain) -> None:
         due_at=_due_at(scene, operation),
         purchase=operation.purchase_id,
         capture=operation.capture_id,
-        details={name: value for name, value in operation.details.items() if name not in _MARKS},
+        details=details,
     )

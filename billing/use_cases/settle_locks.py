@@ -15,7 +15,7 @@ from billing.store.customers import lock_tokens
 from billing.store.invoices import InvoiceLine
 from billing.store.operations import Operation
 from billing.store.subscriptions import charged_through
-from billing.use_cases.settle_scene import Scene, Stage, TokenScene
+from billing.use_cases.settle_scene import Scene, Shared, Stage, TokenScene
 
 _WHOSE = select(Operation.id, Operation.subscription_id, Operation.invoice_id, Operation.token_id).where(
     col(Operation.id).in_(bindparam("ids", expanding=True))
@@ -39,12 +39,12 @@ def scenes_of(
     for operation in operation_store.of_invoices(session, list(invoices), lock=True):
         by_invoice.setdefault(operation.invoice_id, []).append(operation)
     scenes: dict[UUID, Stage] = {}
-    whole: set[UUID] = set()
+    whole, shared = set[UUID](), Shared()
     for operation_id, subscription_id, invoice_id, _ in found:
         if subscription_id is not None and invoice_id is not None:
             subscription, siblings = subscriptions[subscription_id], by_invoice[invoice_id]
             scenes[operation_id] = Scene(
-                session, batch, batch.now, subscription, invoices[invoice_id], siblings, to_number, whole
+                session, batch, batch.now, subscription, invoices[invoice_id], siblings, to_number, whole, shared
             )
     for operation_id, operation in operation_store.locked(session, list(alone)).items() if alone else ():
         told = [subscriptions[subscription_id] for subscription_id in through.get(operation.subject, ())]

@@ -24,6 +24,16 @@ from billing.store.subscriptions import Subscription
 
 
 @dataclass(slots=True)
+class Shared:
+    """What the scenes of one transaction read and never write. A session forgets a row that nobody holds: without this
+    each scene would read the same plan again, and have what is changed so far written one row at a time before it.
+    """
+
+    plans: dict[UUID, Plan] = field(default_factory=dict)
+    generations: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Scene:
     """One operation among all operations of its invoice.
 
@@ -38,11 +48,15 @@ class Scene:
     siblings: Sequence[Operation]
     to_number: dict[UUID, Invoice]
     whole: set[UUID] = field(default_factory=set)
+    shared: Shared = field(default_factory=Shared)
 
     @property
     def plan(self) -> Plan:
         """The subscription's plan, read when something asks for it."""
-        return self.session.get_one(Plan, self.subscription.plan_id)
+        plan_id = self.subscription.plan_id
+        if plan_id not in self.shared.plans:
+            self.shared.plans[plan_id] = self.session.get_one(Plan, plan_id)
+        return self.shared.plans[plan_id]
 
     @property
     def ladder(self) -> Ladder:
@@ -59,7 +73,10 @@ class Scene:
     @property
     def generation(self) -> str:
         """Which provider generation holds the money: `rest` or `legacy`."""
-        return self.session.get_one(ProviderAccount, self.invoice.provider_account).generation
+        name = self.invoice.provider_account
+        if name not in self.shared.generations:
+            self.shared.generations[name] = self.session.get_one(ProviderAccount, name).generation
+        return self.shared.generations[name]
 
     @property
     def told(self) -> UUID | None:

@@ -1,4 +1,4 @@
-"""Two processes on one PostgreSQL share the work, and each row is done once."""
+"""Two processes, and ten, on one PostgreSQL share the work, and each row is done once."""
 
 import time
 from collections import Counter
@@ -60,6 +60,22 @@ def test_rows_that_are_due_already_are_shared_out_once_each(installed: Installed
         for _ in range(COUNT):
             installed.subscribe(wiring, now)
     workers = [installed.start("worker") for _ in range(2)]
+    for worker in workers:
+        assert "ready" in first_line(worker)
+    wait_for_orders(installed)
+    for worker in workers:
+        worker.terminate()
+        assert worker.wait(timeout=PATIENCE) == 0
+    installed.carry_on(datetime.now(UTC), now + timedelta(hours=2))
+    BothBooks(installed).assert_agree()
+
+
+def test_ten_workers_at_once_charge_each_once(installed: Installed) -> None:
+    now = datetime.now(UTC)
+    with installed.at(now) as (wiring, _, _):
+        for _ in range(COUNT):
+            installed.subscribe(wiring, now)
+    workers = [installed.start("worker") for _ in range(10)]
     for worker in workers:
         assert "ready" in first_line(worker)
     wait_for_orders(installed)

@@ -20,7 +20,8 @@ _DUE = {
     "operations": "(status = 'planned' AND due_at <= :now OR next_check_at <= :now)"
     " AND (lease_until IS NULL OR lease_until <= :now)",
     "invoices": "release_at <= :now OR status = 'open' AND (remind_at <= :now OR exhausts_at <= :now)"
-    " AND NOT EXISTS (SELECT 1 FROM customers c WHERE c.id = customer_id AND c.dunning_paused_at IS NOT NULL)",
+    " AND NOT EXISTS (SELECT 1 FROM customers c WHERE c.id = customer_id AND c.dunning_paused_at IS NOT NULL)"
+    " AND NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.id = subscription_id AND s.status = 'paused')",
 }
 
 

@@ -8,6 +8,7 @@ from simulation.world import World
 from sqlmodel import col, select
 
 from billing.domain.decisions import Then, Verb
+from billing.domain.errors import Conflict
 from billing.domain.money import Money
 from billing.domain.operations import OperationKind
 from billing.store.operations import Operation
@@ -34,7 +35,14 @@ def answer_question(world: World, operation: Operation) -> None:
     found = what_happened(world, operation, order)
     word = _not_done(world, operation, order) if found is None else _done(operation, found)
     accounts, namespace = world.workers[0].wiring.accounts, world.shop.namespace
-    decide(world.database, accounts, world.ids, namespace, world.now, operation.id, word)
+    try:
+        decide(world.database, accounts, world.ids, namespace, world.now, operation.id, word)
+    except Conflict:
+        if word.verb is Verb.LINK or operation.kind not in (OperationKind.PURCHASE, OperationKind.CAPTURE):
+            raise
+        # Nothing of the invoice is wanted any more, so that nothing can take the place of what never happened.
+        word = Word(Verb.RETIRE, BY, REASON, then=Then.LEAVE, unverified=True)
+        decide(world.database, accounts, world.ids, namespace, world.now, operation.id, word)
 
 
 def what_happened(world: World, operation: Operation, order: OrderKept | None) -> Found | None:

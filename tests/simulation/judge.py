@@ -3,8 +3,9 @@
 The provider's own ledger is held against ours, both ways. Plain reads, between two transactions.
 """
 
-from collections import defaultdict
-from datetime import datetime, timedelta
+from collections import Counter, defaultdict
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from lives import invariants
@@ -14,10 +15,11 @@ from lives.invariants import ALWAYS, nothing_found
 from simulation.provider import OrderKept
 from simulation.stage import Breach
 from simulation.world import World
-from sqlalchemy import text
-from sqlmodel import Session, select
+from sqlalchemy import select, text
+from sqlmodel import Session
 
 from billing.domain.ids import Prefix, shown
+from billing.store.bulk import table_of
 from billing.store.operations import Operation
 
 OFTEN = (
@@ -34,6 +36,13 @@ OFTEN = (
 
 _MAY_BE_DONE = ("sending", "unknown", "succeeded", "needs_operator")
 _GIVEN_UP = ("voided", "released", "expired", "rejected")
+_COLUMNS = "id kind status standing authorization dead_because merchant_reference amount currency purchase_id origin"
+_OPERATIONS = select(*(table_of(Operation).c[name] for name in _COLUMNS.split()))
+"""Rows, since objects of so many operations would take longer than all else."""
+
+Row = Any
+"""One of these."""
+
 _MOVES = {"capture": "captures", "refund": "refunds"}
 
 
@@ -87,8 +96,12 @@ class Ledgers:
 
     def __init__(self, world: World, session: Session) -> None:
         self._world = world
-        self._rows = list(session.exec(select(Operation)))
+        self._rows = session.execute(_OPERATIONS).all()
         self._by_reference = {row.merchant_reference: row for row in self._rows if row.merchant_reference}
+        self._captures: Counter[UUID] = Counter()
+        for row in self._rows:
+            if row.kind == "capture" and row.status == "succeeded":
+                self._captures[row.purchase_id] += row.amount
         self._totals = {
             shown(Prefix.INVOICE, UUID(str(row[0]))): int(row[1])
             for row in session.execute(text("SELECT id, total FROM invoices"))
@@ -99,6 +112,8 @@ class Ledgers:
         taken: dict[str, int] = defaultdict(int)
         for order in self._world.provider.orders.values():
             row = self._row("purchase", order.reference, order.amount, order.currency, amended=True)
+            if row.status not in _MAY_BE_DONE and not self._came_to_nothing(order):
+                raise Breach(f"the provider did a purchase that we hold for {row.status}: {order.reference}")
             if row.standing == "dead" and row.authorization not in _GIVEN_UP and order.is_alive(self._world.now):
                 raise Breach(f"{order} can be captured, and we hold its purchase for dead: {row.dead_because}")
             self._movements(order)
@@ -112,24 +127,23 @@ class Ledgers:
         """The same, with nothing left in doubt: what the provider did, we hold for done."""
         self.agree_so_far()
         for order in self._world.provider.orders.values():
-            moves = [*order.captures, *order.refunds]
-            for reference in (order.reference, *(moved.reference for moved in moves)):
+            references = [moved.reference for moved in (*order.captures, *order.refunds)]
+            for reference in references if self._came_to_nothing(order) else (order.reference, *references):
                 row = self._by_reference[reference]
                 if row.status != "succeeded":
                     raise Breach(f"the provider did what we hold for {row.status}: {row.kind} {reference}")
             purchase = self._by_reference[order.reference]
             self._same_end(order, purchase)
 
-    def _same_end(self, order: OrderKept, purchase: Operation) -> None:
+    def _same_end(self, order: OrderKept, purchase: Row) -> None:
         theirs, ours = order.authorization(self._world.now), purchase.authorization
         if theirs in ("authorized", "part_captured") and ours != theirs:
             raise Breach(f"an order is {theirs} there and {ours} here: {order}")
         if ours in ("authorized", "part_captured", "captured") and order.captured != self._captured(purchase):
             raise Breach(f"{order.captured} are captured there and {self._captured(purchase)} here: {order}")
 
-    def _captured(self, purchase: Operation) -> int:
-        mine = (row for row in self._rows if row.kind == "capture" and row.purchase_id == purchase.id)
-        return sum(row.amount for row in mine if row.status == "succeeded")
+    def _captured(self, purchase: Row) -> int:
+        return self._captures[purchase.id]
 
     def _movements(self, order: OrderKept) -> None:
         for kind, name in _MOVES.items():
@@ -137,17 +151,21 @@ class Ledgers:
             if len(references) != len(set(references)):
                 raise Breach(f"the provider did a {kind} twice: {order}")
             for moved in getattr(order, name):
-                self._row(kind, moved.reference, moved.amount, order.currency)
+                row = self._row(kind, moved.reference, moved.amount, order.currency)
+                if row.status not in _MAY_BE_DONE:
+                    raise Breach(f"the provider did a {kind} that we hold for {row.status}: {moved.reference}")
 
-    def _row(self, kind: str, reference: str, amount: int, currency: str, *, amended: bool = False) -> Operation:
+    def _row(self, kind: str, reference: str, amount: int, currency: str, *, amended: bool = False) -> Row:
         row = self._by_reference.get(reference)
         if row is None or row.kind != kind:
             raise Breach(f"the provider did a {kind} that no operation asked for: {reference}")
         if row.currency != currency or (row.amount != amount and not (amended and amount <= row.amount)):
             raise Breach(f"the provider's {kind} {reference} is about {amount} {currency}, ours {row.amount}")
-        if row.status not in _MAY_BE_DONE:
-            raise Breach(f"the provider did a {kind} that we hold for {row.status}: {reference}")
         return row
+
+    def _came_to_nothing(self, order: OrderKept) -> bool:
+        """An order that was turned down in its review, or ended unused: a person may hold its purchase for undone."""
+        return not order.is_alive(self._world.now)
 
     def _ours_were_done(self) -> None:
         orders = self._world.provider.orders
@@ -158,6 +176,3 @@ class Ledgers:
             is_held_for_done = row.status == "succeeded" and row.kind in ("purchase", *_MOVES)
             if is_held_for_done and row.origin == "ours" and row.merchant_reference not in known:
                 raise Breach(f"we hold a {row.kind} for done that never happened: {row.merchant_reference}")
-
-
-CALM_MIN = timedelta(days=75)

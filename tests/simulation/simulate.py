@@ -19,7 +19,7 @@ from simulation.world import DAY, World, build
 from billing.store.engine import Database
 from billing.use_cases.seal_ledger import seal_ledger
 
-LOOK_EVERY = timedelta(days=9)
+LOOK_EVERY = timedelta(days=30)
 LOOK_CLOSELY_EVERY = timedelta(days=91)
 CALM = timedelta(days=80)
 MESSAGE_MAX = 1000

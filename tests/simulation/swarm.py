@@ -57,6 +57,8 @@ class Swarm:
     batch_size: int = 100
     late_captures: bool = False
     """People capture what is captured by hand so late that authorizations must be extended, or end."""
+    watches: bool = True
+    """Whether orders are read in case somebody acted in the provider's portal, which takes a third of the work."""
 
     @property
     def is_rest(self) -> bool:
@@ -97,6 +99,7 @@ def swarm_of(seed: int, *, people: int | None = None) -> Swarm:
         switches=draw.choice((50_000, 300_000, 800_000)),
         longest_stop=longest,
     )
+    batch_size, is_large = draw.choice((7, 100, 100)), (people or most) > LARGE
     return Swarm(
         seed=seed,
         generation=generation,
@@ -113,18 +116,22 @@ def swarm_of(seed: int, *, people: int | None = None) -> Swarm:
         kinds=("monthly", *draw.sample(RARE_KINDS, draw.choice((1, 2, 4)))),
         reviews=draw.choice((0, 0, 20_000)) if generation == "rest" else 0,
         window=draw.choice((3, 64, 64)),
-        batch_size=draw.choice((7, 100, 100)),
+        batch_size=100 if is_large else batch_size,
         late_captures=draw.random() < 0.3,
+        watches=draw.random() < 0.15,
     )
 
+
+LARGE = 300
+"""More people than this are not served in small batches: they would take most of the time, and show nothing else."""
 
 _STOPS = (timedelta(seconds=90), timedelta(minutes=10), timedelta(hours=2))
 _GRAINS = (
     (timedelta(minutes=1), 10),
     (timedelta(minutes=15), 25),
-    (timedelta(hours=1), 60),
-    (timedelta(hours=6), 150),
-    (timedelta(days=1), 250),
-    (timedelta(days=1), 400),
+    (timedelta(hours=1), 100),
+    (timedelta(hours=6), 400),
+    (timedelta(hours=6), 400),
+    *((timedelta(days=1), 800),) * 5,
 )
 """How often workers are woken at most, and how many people that leaves time for."""

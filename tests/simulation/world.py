@@ -91,12 +91,13 @@ class Worker:
 
     name: str
     wiring: Wiring
+    watches: bool
     is_busy: bool = False
     loops: Loops | None = None
 
     def work(self) -> None:
         if self.loops is None:
-            self.loops = Loops(self.wiring)
+            self.loops = Loops(self.wiring, watches=self.watches)
         self.loops.until_idle()
 
 
@@ -172,8 +173,9 @@ class World:
             self._stuck = _STUCK_FIRST
             self.poll_at(first)
         else:
-            # It is due and nobody takes it: an account is stopped, or a lease still runs.
-            self.poll_at(self.now + self._stuck)
+            # It is due and nobody takes it: an account is stopped or rests, or a lease still runs.
+            asks = due.asked is not None and due.asked <= self.now
+            self.poll_at(self.now + self._stuck, _PROMPT if asks else None)
             self._stuck = min(_STUCK_LONGEST, self._stuck * 2)
         questions = [at for at in (due.asked, due.leased) if at is not None and at > self.now]
         if questions:
@@ -238,7 +240,7 @@ def build(swarm: Swarm, stage: Stage, plain: Database, provider: Provider) -> Wo
         wiring = NamedWiring(
             world.database, SkewedClock(stage, skew), shop.ids, shop.keyring, accounts, (), shop.namespace, SELLER
         )
-        world.workers.append(Worker(f"worker-{number}", wiring))
+        world.workers.append(Worker(f"worker-{number}", wiring, swarm.watches))
     return world
 
 
