@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from both_books import BothBooks
 from installed import BILLING, Installed, first_line
@@ -88,8 +89,11 @@ def started(installed: Installed, complaints: Path) -> subprocess.Popen[str]:
 
 
 def killed_and_started(server: Any) -> None:
-    os.kill(server.get_pid(), signal.SIGKILL)
-    give_up_at = time.monotonic() + PATIENCE
+    pid, give_up_at = server.get_pid(), time.monotonic() + PATIENCE
+    os.kill(pid, signal.SIGKILL)
+    while psutil.pid_exists(pid):
+        assert time.monotonic() < give_up_at, "a killed server is still there"
+        time.sleep(0.01)
     while True:
         try:
             with warnings.catch_warnings():
