@@ -21,6 +21,7 @@ from billing.scheduler import Loops
 from billing.store.decisions import Decision
 from billing.store.operations import Operation
 from billing.use_cases.decide import Word, decide
+from billing.use_cases.lowering import ORDER_NUMBER
 from billing.verify import check
 
 CALM = timedelta(days=3)
@@ -121,10 +122,23 @@ def _words(world: World, wiring: Wiring, operation: Operation, *, is_asked: bool
     found, amount = _found(world, wiring, operation), Money(operation.amount, operation.currency)
     if found is not None:
         return [Word(Verb.LINK, BY, WHY, found, amount, unverified=True)]
+    if _shows(world, wiring, operation):
+        return [Word(Verb.LINK, BY, WHY, unverified=True)]
     retired = [Word(Verb.RETIRE, BY, WHY, then=then, unverified=True) for then in (Then.PURCHASE_AGAIN, Then.LEAVE)]
     again = Word(Verb.ALLOW_AGAIN, BY, WHY, unverified=True)
     given_up = [*retired, Word(Verb.RETIRE, BY, WHY, unverified=True)]
     return given_up if is_asked or operation.kind == OperationKind.PURCHASE else [again, *given_up]
+
+
+def _shows(world: World, wiring: Wiring, operation: Operation) -> bool:
+    """Whether the provider's order carries the number that it was to be given."""
+    number = operation.details.get(ORDER_NUMBER)
+    if operation.kind != OperationKind.AMEND or number is None:
+        return False
+    with wiring.database.tx() as session:
+        order_id = session.get_one(Operation, operation.purchase_id).provider_id
+    (order,) = world.sandbox.rows("SELECT merchant_reference1 FROM orders WHERE order_id = ?", order_id)
+    return bool(order["merchant_reference1"] == number)
 
 
 def _found(world: World, wiring: Wiring, operation: Operation) -> str | None:
