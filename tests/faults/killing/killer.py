@@ -27,7 +27,7 @@ PATIENCE = 1.5
 """Seconds to wait for a worker to come to the wanted place; then it is killed where it is."""
 
 SHARE_AFTER_THE_GATE = 0.72
-_AIMED = ("plan", "claim", "reveal", "gate")
+_AIMED, _LATE = ("plan", "claim", "reveal", "gate"), ("call", "read", "settle")
 _LEFT = "SELECT id, kind, status FROM operations WHERE status IN ('sending', 'unknown')"
 _HELD = "SELECT kind FROM operations WHERE lease_owner IS NOT NULL ORDER BY lease_until DESC LIMIT 1"
 _DUE = "SELECT kind FROM operations WHERE status = 'planned' AND due_at <= '{at}' ORDER BY due_at, id LIMIT 1"
@@ -101,20 +101,23 @@ class Killer:
 
     def _aim(self, least: int) -> Cell:
         late = self.draw.random() < SHARE_AFTER_THE_GATE
-        steps = ("call", "read", "settle") if late else _AIMED
+        steps = _LATE if late else _AIMED
         wanted = [cell for cell in self.tally.lacking(least) if cell.step in steps]
         if wanted and self.draw.random() < 0.9:
             return self.draw.choice(wanted)
         return Cell(self.draw.choice(steps), self.draw.choice(KINDS))
 
     def _wait_for(self, aim: Cell, pid: int) -> None:
-        give_up_at = time.monotonic() + PATIENCE
-        while time.monotonic() < give_up_at and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-            cell = self.mark.cell
-            if cell.step == aim.step and (cell.kind == aim.kind or aim.step == "claim"):
+        """Until the worker is where it is wanted, or, after a while, in a step of the same side of the gate."""
+        began = time.monotonic()
+        side = _LATE if aim.step in _LATE else _AIMED
+        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            cell, waited = self.mark.cell, time.monotonic() - began
+            is_there = cell.step == aim.step and (cell.kind == aim.kind or aim.step == "claim")
+            if is_there or (waited > 0.8 * PATIENCE and cell.step in side) or waited > 2 * PATIENCE:
                 break
             time.sleep(0.0002)
-        time.sleep(self.draw.uniform(0, self.mark.lasts(aim.step)))
+        time.sleep(self.draw.uniform(0, self.mark.lasts(self.mark.cell.step)))
 
     def _where(self) -> Cell:
         """The step it told last, and the kind of the row it held; of a claim not yet made the kind of the next row."""
