@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from billing.sandbox import digests, invoices, reservations, xmlrpc
+from billing.sandbox import customer_numbers, digests, invoices, reservations, xmlrpc
 from billing.sandbox.arguments import Arguments
 from billing.sandbox.merchant import EID
 from billing.sandbox.part_payments import part_payments
@@ -70,6 +70,11 @@ METHODS: dict[str, Method] = {
     "has_account": Method("eid pno digest pno_encoding", ("eid", "pno"), lambda _world, _arguments: "false", 1),
     "get_addresses": Method("pno eid digest pno_encoding type client_ip", ("eid", "pno"), _known_address, 1),
     "get_pclasses": Method("eid currency digest country language", ("eid", "currency"), part_payments, 2),
+    "get_customer_no": Method("pno eid digest pno_encoding", ("eid", "pno"), customer_numbers.get_customer_no, 1),
+    "set_customer_no": Method(
+        "pno custno eid digest pno_encoding", ("eid", "pno", "custno"), customer_numbers.set_customer_no, 1
+    ),
+    "remove_customer_no": Method("custno eid digest", ("eid", "custno"), customer_numbers.remove_customer_no),
     "update_orderno": Method("eid digest invno orderid", ("invno", "orderid"), invoices.passive_only),
     "update_goods_qty": Method("eid digest invno artno qty", ("invno", "artno", "qty"), invoices.passive_only),
     "update_charge_amount": Method("eid digest invno type amount", ("invno", "type", "amount"), invoices.passive_only),

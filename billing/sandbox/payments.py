@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -32,19 +33,21 @@ _SHOWN = ("order_amount", "order_tax_amount", "order_lines", "locale", "merchant
 
 
 def create_session(world: World, call: Call) -> Answer:
-    country, currency, intent = _read_session(call)
+    country, currency, intent = _read_session(call.body)
     session_id = new_id()
-    content = {name: call.body[name] for name in _SHOWN if call.body.get(name) is not None}
     world.ledger.insert(
         "sessions",
         session_id=session_id,
         intent=intent,
         country=country,
         currency=currency,
-        content=json.dumps(content),
+        content=json.dumps(_shown(call.body)),
         created_at=world.clock.stamp_now(),
     )
-    return json_answer({"session_id": session_id, "client_token": new_id(), "payment_method_categories": [_CATEGORY]})
+    client_token = _client_token(session_id)
+    return json_answer(
+        {"session_id": session_id, "client_token": client_token, "payment_method_categories": [_CATEGORY]}
+    )
 
 
 def read_session(world: World, call: Call) -> Answer:
@@ -53,7 +56,7 @@ def read_session(world: World, call: Call) -> Answer:
         "SELECT authorization_token FROM authorizations WHERE session_id = ? ORDER BY rowid DESC", session["session_id"]
     )
     view = json.loads(session["content"]) | {
-        "client_token": f"sandbox-{session['session_id']}",
+        "client_token": _client_token(session["session_id"]),
         "expires_at": stamp(instant(session["created_at"]) + SESSION_LIFETIME),
         "intent": session["intent"],
         "payment_method_categories": [_CATEGORY],
@@ -65,16 +68,20 @@ def read_session(world: World, call: Call) -> Answer:
 
 
 def update_session(world: World, call: Call) -> Answer:
-    """The whole session anew, as if it had been opened so."""
+    """Another cart in the same session; what is left out stays, and so does what the session was opened for."""
     session = existing_session(world, call.ids[0])
-    country, currency, intent = _read_session(call)
-    content = {name: call.body[name] for name in _SHOWN if call.body.get(name) is not None}
+    content = json.loads(session["content"])
+    if "order_lines" in call.body:
+        content.pop("order_tax_amount", None)  # it was that of the lines before
+    before = {f"purchase_{name}": session[name] for name in ("country", "currency")} | {"intent": session["intent"]}
+    body = before | content | {name: value for name, value in call.body.items() if value is not None}
+    country, currency, intent = _read_session(body)
     world.ledger.write(
         "UPDATE sessions SET country = ?, currency = ?, intent = ?, content = ? WHERE session_id = ?",
         country,
         currency,
         intent,
-        json.dumps(content),
+        json.dumps(_shown(body)),
         session["session_id"],
     )
     return Answer(204)
@@ -160,9 +167,18 @@ def token_of(world: World, authorization_token: str) -> str:
     return _insert_token(world, authorization, country, currency, locale_of(country))
 
 
-def _read_session(call: Call) -> tuple[str, str, str]:
+def _client_token(session_id: str) -> str:
+    return f"sandbox-{session_id}"
+
+
+def _shown(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a reading of the session shows of what was sent."""
+    return {name: body[name] for name in _SHOWN if body.get(name) is not None}
+
+
+def _read_session(body: dict[str, Any]) -> tuple[str, str, str]:
     """Country, currency and intent of a session whose fields are all as they should be."""
-    fields = Fields(call.body, PAYMENTS)
+    fields = Fields(body, PAYMENTS)
     country, currency = _read_place(fields)
     if CURRENCIES.get(country) != currency:
         fields.refuse("purchase_currency", f"is not the currency of purchases in {country}")

@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS changes (
 CREATE TABLE IF NOT EXISTS checkouts (
   checkout_id TEXT PRIMARY KEY, content TEXT NOT NULL, status TEXT NOT NULL, order_id TEXT, token_id TEXT,
   created_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS customer_numbers (number TEXT PRIMARY KEY, pno TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (id INTEGER PRIMARY KEY CHECK (id = 1), content TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS clock (
   id INTEGER PRIMARY KEY CHECK (id = 1), frozen_at TEXT, offset_microseconds INTEGER NOT NULL);

@@ -17,9 +17,9 @@ import httpx
 
 from billing.adapters.network import HttpAnswer, HttpRequest, Network
 from billing.domain.errors import Invalid
-from billing.domain.operations import OperationKind
+from billing.domain.operations import OperationKind, OrderChange
 from billing.domain.tokens import Token
-from billing.ports import Outcome
+from billing.ports import Address, Outcome
 from tests.adapters.both_generations import (
     AMEND,
     BASE,
@@ -44,6 +44,7 @@ from tests.adapters.recorded_exchange import Recorder, shown, steady
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "klarna-calls.md"
 NOON = "2028-01-31T12:00:00+00:00"
 SHIP, EXTEND, REVOKE = OperationKind.SHIP, OperationKind.EXTEND, OperationKind.REVOKE
+HOME = Address("Ada", "Example", "Storgatan 1", postal_code="12345", city="Ankeborg", country="SE")
 EMAIL, POST, LATER = OperationKind.EMAIL_INVOICE, OperationKind.POST_INVOICE, OperationKind.EXTEND_DUE_DATE
 
 HEAD = """# Klarna's calls, as sent and as answered
@@ -195,6 +196,10 @@ def changes(page: Page, purchase_id: str) -> None:
     side, order = page.side, "ORDER" if page.side.is_rest else "RNO"
     page.call("A capture before 30 minutes", CAPTURE, purchase_id=purchase_id)
     page.call("An order gets other lines", AMEND, purchase_id=purchase_id, lines=(BASE, ONE_BOX, FREIGHT))
+    renumbered: dict[str, Any] = {"changes": OrderChange.ORDER_NUMBER, "invoice_reference": "SHOP-17"}
+    page.call("It gets another order number", AMEND, purchase_id=purchase_id, lines=(), **renumbered)
+    readdressed: dict[str, Any] = {"changes": OrderChange.ADDRESS, "address": HOME, "lines": ()}
+    page.call("It is delivered to another address", AMEND, purchase_id=purchase_id, **readdressed)
     page.call("Its authorization ends later", EXTEND, purchase_id=purchase_id)
     page.call("It is given back whole", VOID, purchase_id=purchase_id)
     if not side.is_rest:

@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 
 from billing.domain.errors import Invalid
-from billing.domain.operations import OperationKind
+from billing.domain.operations import OperationKind, OrderChange
 from billing.domain.tokens import Token
-from billing.ports import NotSent, Refused, Shipment, Succeeded
+from billing.ports import Address, NotSent, Refused, Shipment, Succeeded
 from tests.adapters.both_generations import (
     AMEND,
     BASE,
@@ -36,6 +36,9 @@ from tests.adapters.both_generations import (
 
 SHIP = OperationKind.SHIP
 REVIEW = {"hours": 6, "minutes": 1}
+HOME = Address("Ada", "Example", "Storgatan 1", postal_code="12345", city="Ankeborg", country="SE")
+RENUMBERED: dict[str, Any] = {"changes": OrderChange.ORDER_NUMBER, "invoice_reference": "SHOP-17", "lines": ()}
+READDRESSED: dict[str, Any] = {"changes": OrderChange.ADDRESS, "address": HOME, "lines": ()}
 
 
 # --- purchase --------------------------------------------------------------------------------------------------
@@ -163,6 +166,48 @@ def test_an_amendment_is_refused_after_the_capture(side: Side) -> None:
     outcome = side.asked(AMEND, purchase_id=purchase_id, lines=(BASE,))
     assert code(outcome) == ("NOT_ALLOWED" if side.is_rest else "8104")
     assert side.books(purchase_id).order["order_amount"] == 3970
+
+
+def test_another_order_number_leaves_the_rest_of_the_order_as_it_is(side: Side) -> None:
+    purchase = side.call(PURCHASE, invoice_reference="inv_3")
+    purchase_id = bought(side, purchase)
+    before = side.books(purchase_id).order
+    side.do(AMEND, purchase_id=purchase_id, **RENUMBERED)
+    order = side.books(purchase_id).order
+    assert (order["merchant_reference1"], order["merchant_reference2"]) == ("SHOP-17", purchase.merchant_reference)
+    assert {**order, "merchant_reference1": "inv_3"} == before
+
+
+def test_another_place_of_delivery_is_kept_with_the_order(side: Side) -> None:
+    purchase = side.call(PURCHASE, invoice_reference="inv_4")
+    purchase_id = bought(side, purchase)
+    before = side.books(purchase_id).order
+    side.do(AMEND, purchase_id=purchase_id, **READDRESSED, invoice_reference="inv_4")
+    books = side.books(purchase_id)
+    (changed,) = [json.loads(row["content"]) for row in books.changes if row["kind"] == "customer"]
+    assert {name: value for name, value in changed["shipping_address"].items() if value} == {
+        "given_name": "Ada",
+        "family_name": "Example",
+        "street_address": "Storgatan 1",
+        "postal_code": "12345",
+        "city": "Ankeborg",
+        "country": "SE",
+    }
+    assert (list(changed), books.order) == (["shipping_address"], before)
+
+
+def test_another_place_of_delivery_is_refused_after_the_capture(side: Side) -> None:
+    purchase_id, _ = side.captured()
+    outcome = side.asked(AMEND, purchase_id=purchase_id, **READDRESSED)
+    assert code(outcome) == ("NOT_ALLOWED" if side.is_rest else "8104")
+    assert [row for row in side.books(purchase_id).changes if row["kind"] == "customer"] == []
+
+
+def test_another_order_number_is_refused_once_the_order_is_given_back(side: Side) -> None:
+    purchase_id = side.do(PURCHASE, invoice_reference="inv_5")
+    side.do(VOID, purchase_id=purchase_id)
+    assert code(side.asked(AMEND, purchase_id=purchase_id, **RENUMBERED)) == ("NOT_ALLOWED" if side.is_rest else "8104")
+    assert side.books(purchase_id).order["merchant_reference1"] == "inv_5"
 
 
 def bought(side: Side, call: Any) -> str:

@@ -13,6 +13,14 @@ XML_METHODS = (
 REST_PATHS = (
     *("/order", "/status", "/authorization", "/captures", "/refunds", "/cancel", "/trigger-send-out", "/shipping-info"),
     *("/release-remaining-authorization", "/extend-authorization-time", "/extend-due-date", "/customer-token"),
+    *("/merchant-references", "/customer-details"),
+)
+
+SHOWN_IN_BOTH = (
+    *("The charge of a token", "A capture before 30 minutes", "An order gets other lines"),
+    *("It gets another order number", "It is delivered to another address", "Its authorization ends later"),
+    *("It is given back whole", "A part is captured", "The rest is given back", "A parcel by itself"),
+    *("An amount goes back", "The invoice is emailed again", "The due date is moved", "A whole invoice goes back"),
 )
 
 
@@ -26,6 +34,7 @@ def test_the_page_shows_every_call_of_both_generations() -> None:
     text = PAGE.read_text()
     assert [name for name in XML_METHODS if f"<methodName>{name}</methodName>" not in text] == []
     asked = [line.split()[1] for line in text.splitlines() if line.startswith(("POST /", "PATCH /", "GET /"))]
+    assert [title for title in SHOWN_IN_BOTH if text.count(f"### {title}\n") != 2] == []
     assert [path for path in REST_PATHS if not any(target.endswith(path) for target in asked)] == []
 
 

@@ -19,7 +19,7 @@ RECORDED = {
     row["call"]: row["body"] for row in json.loads((Path(__file__).parent / "php_client_calls.json").read_text())
 }
 PHP_TYPE = "text/xml; charset=ISO-8859-1"
-UNKNOWN_INVOICE, UNKNOWN_RESERVATION = 8101, 9109
+UNKNOWN_INVOICE, UNKNOWN_RESERVATION, NO_SUCH_CUSTOMER = 8101, 9109, 2302
 APACHE = "http://ws.apache.org/xmlrpc/namespaces/extensions"
 
 
@@ -56,6 +56,26 @@ def test_ways_to_pay_in_parts_have_the_ten_values_that_clients_read(older: Older
     assert [[type(value) for value in way] for way in ways] == [[int, str, *[int] * 7, str]] * len(ways)
     assert {way[7] for way in ways} == {209}
     assert older.call("get_pclasses", EID, 2, digest(EID, 2), 209, 138) == []
+
+
+def test_a_person_is_found_by_the_numbers_that_a_shop_gave_until_they_are_taken_away(older: OlderKlarna) -> None:
+    pno = "410321-9202"
+
+    def numbers() -> list[str]:
+        return older.call("get_customer_no", pno, EID, digest(EID, pno), 2)
+
+    assert numbers() == []
+    for number in ("c7", "c8"):
+        assert older.call("set_customer_no", pno, number, EID, digest(EID, pno, number), 2) == "ok"
+    assert numbers() == ["c7", "c8"]
+    assert older.call("remove_customer_no", "c7", EID, digest(EID, "c7")) == "ok"
+    assert numbers() == ["c8"]
+    assert older.fault("remove_customer_no", "c7", EID, digest(EID, "c7")) == NO_SUCH_CUSTOMER
+
+
+def test_a_customer_number_is_given_to_nobody_with_a_wrong_digest(older: OlderKlarna) -> None:
+    assert older.fault("set_customer_no", "410321-9202", "c9", EID, digest(EID, "c9"), 2) == 9114
+    assert older.sandbox.rows("SELECT 1 FROM customer_numbers WHERE number = 'c9'") == []
 
 
 # --- the same call in other forms --------------------------------------------------------------------------------

@@ -135,6 +135,24 @@ def test_a_session_is_read_updated_and_turned_into_an_order(sandbox, coffee_line
     assert sandbox.client.post(path, json=body | {"order_lines": [coffee_line()]}).status_code == 404
 
 
+def test_another_cart_leaves_a_session_what_it_was_opened_for(sandbox, coffee_line):
+    opened = sandbox.session(intent="buy_and_tokenize", merchant_reference1="cart-1").json()
+    path = f"/payments/v1/sessions/{opened['session_id']}"
+    lines = [coffee_line(quantity=2, total_amount=3980, total_tax_amount=796)]
+    assert sandbox.client.post(path, json={"order_amount": 3980, "order_lines": lines}).status_code == 204
+    read = sandbox.client.get(path).json()
+    assert (read["intent"], read["merchant_reference1"], read["order_amount"]) == ("buy_and_tokenize", "cart-1", 3980)
+    assert (read["purchase_country"], read["locale"], read["client_token"]) == ("DE", "de-DE", opened["client_token"])
+    approved = sandbox.client.post(f"/_sandbox{path.removeprefix('/payments/v1')}/approve", json={"token": "always_ok"})
+    assert sandbox.create_token(approved.json()["authorization_token"]).status_code == 200
+
+
+def test_another_amount_than_that_of_the_cart_is_refused(sandbox):
+    session_id = sandbox.session(intent="buy").json()["session_id"]
+    refused = sandbox.client.post(f"/payments/v1/sessions/{session_id}", json={"order_amount": 5})
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "BAD_VALUE")
+
+
 def test_token_and_order_come_of_one_authorization_that_was_for_both(sandbox, coffee_line):
     authorization = sandbox.authorization(intent="buy_and_tokenize")
     assert sandbox.create_token(authorization).status_code == 200

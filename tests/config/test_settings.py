@@ -38,6 +38,38 @@ def test_a_missing_named_file_is_an_error_and_not_the_defaults(monkeypatch: pyte
         load_settings()
 
 
+OLDER = """[[provider_accounts]]
+name = "old"
+generation = "legacy"
+order_management_url = "http://127.0.0.1"
+checkout_url = "http://127.0.0.1"
+eid = 4711
+"""
+
+
+@pytest.mark.parametrize(("line", "sees"), [("", False), ("status_sees_recurring = true\n", True)])
+def test_the_order_status_is_held_for_blind_until_an_account_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, sees: bool
+) -> None:
+    file = tmp_path / "billing.toml"
+    file.write_text(OLDER + line)
+    monkeypatch.setenv("BILLING_CONFIG_FILE", str(file))
+    (account,) = load_settings().provider_accounts
+    assert account.generation == "legacy"
+    assert account.status_sees_recurring is sees
+
+
+def test_only_the_older_generation_has_an_order_status_to_see_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "billing.toml"
+    account = 'name = "a"\ngeneration = "rest"\nbase_url = "http://127.0.0.1"\nusername = "u"\n'
+    file.write_text(f"[[provider_accounts]]\n{account}status_sees_recurring = true\n")
+    monkeypatch.setenv("BILLING_CONFIG_FILE", str(file))
+    with pytest.raises(ValidationError, match="status_sees_recurring"):
+        load_settings()
+
+
 def test_a_burst_without_a_rate_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "billing.toml"
     account = 'name = "a"\ngeneration = "rest"\nbase_url = "http://127.0.0.1"\nusername = "u"\nburst = 5\n'

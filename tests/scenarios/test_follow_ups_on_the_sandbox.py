@@ -238,3 +238,15 @@ def test_a_refund_by_amount_over_two_invoices_of_one_rate_is_paid_out_by_each(le
     legacy.tick()
     given = [(row["amount"], row["kind"]) for row in legacy.books("refunds")]
     assert given == [(1990, "credit_invoice"), (110, "return_amount")]
+
+
+def test_a_credit_of_an_article_that_a_later_capture_took_is_given_once_or_goes_to_a_person(shop: SandboxShop) -> None:
+    # The oldest capture with money left pays a credit; an older invoice that lacks the article refuses it.
+    invoice_id = shop.authorized()
+    shop.after(minutes=31)
+    shop.takes(invoice_id, BASE=1)
+    shop.takes(invoice_id)
+    shop.credits_a_box(invoice_id)
+    given, credit = [row["amount"] for row in shop.books("refunds")], only(operations(shop, "refund"))
+    assert (credit.status, given) == (("succeeded", [745]) if shop.generation == "rest" else ("needs_operator", []))
+    assert credit.answer_code == (None if shop.generation == "rest" else "9108")

@@ -42,6 +42,7 @@ def subscribed(installed: Installed) -> None:
     with installed.at(START) as (wiring, _, _):
         assert isinstance(wiring.accounts["old"].gateway, KlarnaLegacy)
         assert (wiring.accounts["old"].generation, wiring.accounts["old"].window) == ("legacy", 8)
+        assert wiring.accounts["old"].status_sees_recurring is False
         here = (wiring.database, wiring.ids, START)
         plan = create_plan(*here, NewPlan("monthly", "Plant of the month"))
         price = create_price(*here, NewPrice(plan.id, "SEK", Interval.MONTH, 1, (fee,)))
@@ -57,6 +58,13 @@ def subscribed(installed: Installed) -> None:
             token=Token(installed.tokens[-1]),
         )
         subscribe(*here, NewSubscription(customer.id, price.id, token.id, None))
+
+
+def test_the_configuration_says_that_the_order_status_sees_recurring_orders(legacy: Installed) -> None:
+    with legacy.config_file.open("a") as file:
+        file.write("status_sees_recurring = true\n")
+    with legacy.at(START) as (wiring, _, _):
+        assert wiring.accounts["old"].status_sees_recurring is True
 
 
 def test_a_configured_legacy_account_is_charged_captured_and_agrees_with_klarnas_books(legacy: Installed) -> None:
